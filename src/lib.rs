@@ -5,4 +5,8 @@
 //! [`event`]s or rejects them with a reason, brings the [`timeline`] of every touched user and card up to date, and
 //! tells what it did in a [`summary`]. [`status`] reads the books that runs leave behind.
 
+pub mod clock;
+pub mod error;
 pub mod event;
+pub mod inbox;
+pub mod source;

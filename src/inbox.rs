@@ -1,0 +1,269 @@
+//! The inbox: the folders in which the services drop their files.
+//!
+//! A [`Folder`] is scanned by the change times of its files and its files are read without following links. What the
+//! files say is no matter of this module.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::clock::FileTime;
+use crate::error::Error;
+use crate::source::Source;
+
+/// Ending of the names of event files.
+const EVENT_SUFFIX: &[u8] = b".json";
+
+/// The folder of one source, held open: it stays the same folder even if its path is moved meanwhile.
+#[derive(Debug)]
+pub struct Folder {
+    source: Source,
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+impl Folder {
+    /// Opens the folder of a source.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] when it is not there or may not be read.
+    pub fn open(inbox: &Path, source: Source) -> Result<Folder, Error> {
+        let path = inbox.join(source.name());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(handle) => Ok(Folder {
+                source,
+                path,
+                handle,
+            }),
+            Err(errno) => Err(Error::folder(source, path, errno.into())),
+        }
+    }
+
+    /// The source whose folder this is.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lists the event files that changed at `from` or later, in the order in which they changed.
+    ///
+    /// Hidden names and those not ending in `.json` are passed over, and so are files that vanish meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] when the folder cannot be listed.
+    pub fn scan(&self, from: Option<FileTime>) -> Result<Listing, Error> {
+        self.list(from)
+            .map_err(|errno| Error::folder(self.source, self.path.clone(), errno.into()))
+    }
+
+    fn list(&self, from: Option<FileTime>) -> rustix::io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in Dir::read_from(&self.handle)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.starts_with(b".") || !name.ends_with(EVENT_SUFFIX) {
+                continue;
+            }
+            let stat = match rustix::fs::statat(
+                &self.handle,
+                entry.file_name(),
+                AtFlags::SYMLINK_NOFOLLOW,
+            ) {
+                Ok(stat) => stat,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno),
+            };
+            let changed = Stamp::of(&stat).changed;
+            if from.is_none_or(|from| changed >= from) {
+                listing.push(name, changed);
+            }
+        }
+        listing.entries.sort_unstable_by_key(|entry| entry.changed);
+        Ok(listing)
+    }
+
+    /// Reads a file of the folder if it is a regular file of at most `max_size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] when this process can open no file at all, which says nothing of this one.
+    pub fn read(&self, name: &[u8], max_size: u64) -> Result<Reading, Error> {
+        match self.read_regular(name, max_size) {
+            Ok(reading) => Ok(reading),
+            Err(Errno::NOENT) => Ok(Reading::Vanished),
+            // A link, a socket, a device without a driver: what `open` says of them.
+            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => Ok(Reading::NotRegular),
+            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                Err(Error::folder(self.source, self.path.clone(), errno.into()))
+            }
+            Err(errno) => match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Ok(Reading::Unreadable(Stamp::of(&stat), errno.into())),
+                Err(_) => Ok(Reading::Vanished),
+            },
+        }
+    }
+
+    fn read_regular(&self, name: &[u8], max_size: u64) -> rustix::io::Result<Reading> {
+        // Without NONBLOCK, opening a FIFO would wait for a writer; it changes nothing for a regular file.
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = rustix::fs::openat(&self.handle, name, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(Reading::NotRegular);
+        }
+        let stamp = Stamp::of(&stat);
+        if stamp.size > max_size {
+            return Ok(Reading::TooLarge(stamp, max_size));
+        }
+        let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
+        let mut document = Vec::with_capacity(stamp.size as usize + 1);
+        // The file may grow while it is read, but not past the limit.
+        while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut document))? > 0 {
+            if document.len() > limit {
+                return Ok(Reading::TooLarge(stamp, max_size));
+            }
+            if document.len() == document.capacity() {
+                document.reserve(document.len());
+            }
+        }
+        Ok(Reading::Document(stamp, document))
+    }
+}
+
+/// What came of reading a file.
+#[derive(Debug)]
+pub enum Reading {
+    /// The whole content, and the stamp that the file had just before it was read.
+    Document(Stamp, Vec<u8>),
+    /// A regular file over the limit, which is given; not read.
+    TooLarge(Stamp, u64),
+    /// A link, a folder, a FIFO, a socket or a device: never opened for its content.
+    NotRegular,
+    /// It was there during the scan and is no more.
+    Vanished,
+    /// A regular file that the system would not let us read.
+    Unreadable(Stamp, io::Error),
+}
+
+/// What the file system says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Inode change time: when the file appeared under its name or was last written. The offset is made of these.
+    pub changed: FileTime,
+    /// Modification time, which can be set at will; orders the events of one second.
+    pub modified: FileTime,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+impl Stamp {
+    fn of(stat: &Stat) -> Stamp {
+        Stamp {
+            changed: FileTime::from_stat(stat.st_ctime, stat.st_ctime_nsec as i64),
+            modified: FileTime::from_stat(stat.st_mtime, stat.st_mtime_nsec as i64),
+            size: stat.st_size as u64,
+        }
+    }
+}
+
+/// The files that a scan found, in the order in which they changed.
+///
+/// Names stand in one block of memory, since there can be millions.
+#[derive(Debug, Default)]
+pub struct Listing {
+    names: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// One file of a [`Listing`].
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its inode change time at the scan.
+    pub changed: FileTime,
+    name_start: usize,
+    name_end: usize,
+}
+
+impl Listing {
+    fn push(&mut self, name: &[u8], changed: FileTime) {
+        let name_start = self.names.len();
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry {
+            changed,
+            name_start,
+            name_end: self.names.len(),
+        });
+    }
+
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The files of a stretch of the listing.
+    pub fn entries(&self, range: Range<usize>) -> &[Entry] {
+        &self.entries[range]
+    }
+
+    /// Name of a file in its folder, any bytes but `/` and NUL.
+    pub fn name(&self, entry: &Entry) -> &[u8] {
+        &self.names[entry.name_start..entry.name_end]
+    }
+
+    /// Drops the files of which `keep` does not approve.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], FileTime) -> bool) {
+        let names = &self.names;
+        self.entries
+            .retain(|entry| keep(&names[entry.name_start..entry.name_end], entry.changed));
+    }
+}
+
+/// A file name as text, with nothing lost: a byte that is not UTF-8 becomes `\xNN`, a backslash `\\`.
+pub fn name_text(name: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(name) {
+        Ok(text) if !text.contains('\\') => Cow::Borrowed(text),
+        _ => {
+            let mut text = String::with_capacity(name.len() + 8);
+            for chunk in name.utf8_chunks() {
+                text.push_str(&chunk.valid().replace('\\', "\\\\"));
+                for byte in chunk.invalid() {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "\\x{byte:02X}");
+                }
+            }
+            Cow::Owned(text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_text;
+
+    #[test]
+    fn different_names_have_different_texts() {
+        assert_eq!(name_text(b"a.json"), "a.json");
+        assert_eq!(name_text(b"a\xff.json"), "a\\xFF.json");
+        assert_eq!(name_text(b"a\\xFF.json"), "a\\\\xFF.json");
+        assert_eq!(name_text("ä\n.json".as_bytes()), "ä\n.json");
+    }
+}
