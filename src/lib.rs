@@ -10,3 +10,4 @@ pub mod error;
 pub mod event;
 pub mod inbox;
 pub mod source;
+pub mod timeline;
