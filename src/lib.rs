@@ -5,9 +5,15 @@
 //! [`event`]s or rejects them with a reason, brings the [`timeline`] of every touched user and card up to date, and
 //! tells what it did in a [`summary`]. [`status`] reads the books that runs leave behind.
 
+pub mod checkpoint;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod event;
 pub mod inbox;
+pub mod run;
 pub mod source;
+pub mod status;
+pub mod summary;
 pub mod timeline;
+pub mod warehouse;

@@ -1,0 +1,8 @@
+-- Where the sources stand, and which migration the schema is at.
+select
+  source,
+  offset_at,
+  pending,
+  (select max(version) from etl.schema_history) as schema_version
+from etl.checkpoint
+where source = any($1)

@@ -1,0 +1,167 @@
+//! The command line: what can be asked of `etl`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+
+use crate::clock;
+use crate::event::parse_time;
+use crate::run;
+use crate::source::Source;
+
+/// Largest `--max-file-size`, in bytes: a quarter of what one field of the database can hold, since a rejected
+/// document is sent as text of up to twice its length.
+const MAX_FILE_SIZE: u64 = 256 << 20;
+
+/// Loads event files into slowly changing dimensions in PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  etl run                 load what is new (from cron, every few seconds)
+  etl run --since 7d      go through the last week again; what is loaded is skipped
+  etl status              how far each source has been loaded
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 stale (status --max-lag).")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// The warehouse, as postgresql://user:password@host:port/database. Better set in the environment, where a process
+    /// list does not show it. Without it, DB_HOST, DB_PORT, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load what is new in the inbox, then exit
+    #[command(after_help = "Examples:
+  etl run
+  etl run --since 2026-11-01 --dry-run
+  etl run --since 36h --source cards --json")]
+    Run(RunArguments),
+
+    /// Show how far each source has been loaded, and how it went
+    #[command(after_help = "Examples:
+  etl status
+  etl status --json
+  etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
+    Status(StatusArguments),
+}
+
+/// Arguments of `etl run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Folder that holds a folder for each source
+    #[arg(
+        long,
+        env = "ETL_INBOX",
+        default_value = "data/events/inbox",
+        value_name = "FOLDER"
+    )]
+    inbox: PathBuf,
+
+    /// Start here and not at the checkpoint: a date, an RFC 3339 time, or an age such as 90m, 36h or 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// Load this source alone; may be repeated
+    #[arg(long = "source", value_name = "SOURCE")]
+    sources: Vec<Source>,
+
+    /// Do everything, say what came of it, and undo it
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// How long a file whose document has not ended is left alone before it is rejected
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "AGE")]
+    settle: Duration,
+
+    /// How far before the checkpoint to look again, for files that became visible late
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration, value_name = "AGE")]
+    overlap: Duration,
+
+    /// Most files of one transaction
+    #[arg(long, default_value = "100000", value_name = "FILES")]
+    batch_size: NonZeroUsize,
+
+    /// Size from which a file is rejected unread
+    #[arg(long, default_value_t = 1 << 20, value_parser = clap::value_parser!(u64).range(1..=MAX_FILE_SIZE),
+          value_name = "BYTES")]
+    max_file_size: u64,
+}
+
+impl RunArguments {
+    /// What the run is asked to do.
+    pub fn options(&self) -> run::Options {
+        let mut sources = if self.sources.is_empty() {
+            Source::ALL.to_vec()
+        } else {
+            self.sources.clone()
+        };
+        sources.sort();
+        sources.dedup();
+        run::Options {
+            inbox: self.inbox.clone(),
+            sources,
+            since: self.since.map(|Since(moment)| moment),
+            dry_run: self.dry_run,
+            settle: self.settle,
+            overlap: self.overlap,
+            batch_size: self.batch_size,
+            max_file_size: self.max_file_size,
+        }
+    }
+}
+
+/// Arguments of `etl status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// Exit with status 3 if a source was last looked at longer ago than this
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "AGE")]
+    pub max_lag: Option<Duration>,
+}
+
+/// A start given by hand, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since(DateTime<Utc>);
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Since, String> {
+        let date = || parse_time(&format!("{text} 00:00:00"));
+        let age = || {
+            let age = humantime::parse_duration(text).ok()?;
+            clock::now().checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?)
+        };
+        parse_time(text)
+            .or_else(date)
+            .or_else(age)
+            .map(Since)
+            .ok_or_else(|| {
+                "a date (2026-11-23), an RFC 3339 time or an age (90m, 36h, 7d) is wanted"
+                    .to_owned()
+            })
+    }
+}

@@ -1,0 +1,74 @@
+//! `etl`: parse the arguments, do what they say, report.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use etl::cli::{Cli, Command, RunArguments, StatusArguments};
+use etl::error::Error;
+use etl::warehouse::Warehouse;
+use etl::warehouse::address::Address;
+use etl::{run, status};
+use serde::Serialize;
+
+/// Exit statuses, as the contract has them.
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const STALE: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    let done = Address::find(cli.database_url.as_deref()).and_then(|address| match &cli.command {
+        Command::Run(arguments) => load(&address, arguments),
+        Command::Status(arguments) => show_status(&address, arguments),
+    });
+    done.unwrap_or_else(|error| {
+        log::error!("{error}");
+        ExitCode::from(match error {
+            Error::Setting(_) => WRONG_USAGE,
+            _ => FAILED,
+        })
+    })
+}
+
+/// Starts the log on stderr. What the database client and the migrations say of themselves is left out below a
+/// warning.
+fn start_log() {
+    let quiet = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn";
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(quiet))
+        .format_target(false)
+        .init();
+}
+
+fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> {
+    let outcome = run::run(&mut Warehouse::connect(address)?, &arguments.options())?;
+    outcome.log();
+    if arguments.json {
+        print_json(&outcome.summary)?;
+    }
+    Ok(match outcome.failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
+}
+
+fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
+    let status = status::read(&mut Warehouse::connect(address)?)?;
+    if arguments.json {
+        print_json(&status)?;
+    } else {
+        write!(io::stdout(), "{status}")?;
+    }
+    Ok(match arguments.max_lag {
+        Some(max_lag) if status.is_stale(max_lag) => ExitCode::from(STALE),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// Prints one JSON object on one line.
+fn print_json(object: &impl Serialize) -> Result<(), Error> {
+    let mut line = serde_json::to_vec(object).map_err(io::Error::from)?;
+    line.push(b'\n');
+    Ok(io::stdout().write_all(&line)?)
+}

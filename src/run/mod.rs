@@ -1,0 +1,277 @@
+//! One run: lock, scan, read, accept, load, advance.
+//!
+//! A run works through what waits in the folders batch by batch. Each batch is one transaction, which holds its
+//! events, the timelines they touch, its rejections and the checkpoints; a run that dies leaves whole batches behind
+//! and nothing else.
+
+mod backlog;
+mod judged;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use postgres::GenericClient;
+
+use crate::clock;
+use crate::error::{Doing, Error};
+use crate::source::Source;
+use crate::summary::{Counts, Summary};
+use crate::warehouse::{self, RunRecord, Warehouse};
+use backlog::{Backlog, File};
+use judged::{Judged, Log};
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder with a folder for each source.
+    pub inbox: PathBuf,
+    /// The sources to load.
+    pub sources: Vec<Source>,
+    /// Start here and not at the checkpoint.
+    pub since: Option<DateTime<Utc>>,
+    /// Do everything, and then undo it.
+    pub dry_run: bool,
+    /// How long a file that has not ended may take to.
+    pub settle: Duration,
+    /// How far before the offset to look again.
+    pub overlap: Duration,
+    /// Most files of a transaction.
+    pub batch_size: NonZeroUsize,
+    /// Length in bytes from which a file is not read.
+    pub max_file_size: u64,
+}
+
+/// What came of a run that got to its end.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it did.
+    pub summary: Summary,
+    /// Sources that it could not look at; the others are done.
+    pub failures: Vec<Error>,
+}
+
+impl Outcome {
+    /// Says in the log what the run did: one line, at the debug level when nothing was new.
+    pub fn log(&self) {
+        let total = self.summary.total;
+        let level = match total.counts.files == total.counts.pending {
+            true => log::Level::Debug,
+            false => log::Level::Info,
+        };
+        log::log!(
+            level,
+            "{} elapsed_ms={}",
+            total.counts,
+            total.elapsed.as_millis()
+        );
+        for failure in &self.failures {
+            log::error!("{failure}");
+        }
+    }
+}
+
+/// Does one run.
+///
+/// # Errors
+///
+/// When the warehouse fails, or no file can be opened at all. Batches that were committed before stay.
+pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Error> {
+    let began = Instant::now();
+    let sources = warehouse.lock(&options.sources)?;
+    for busy in options
+        .sources
+        .iter()
+        .filter(|source| !sources.contains(source))
+    {
+        log::info!("another run holds the lock of {busy}: it is left to that run");
+    }
+    if sources.is_empty() {
+        let summary = Summary::of(&[]);
+        return Ok(Outcome {
+            summary,
+            failures: Vec::new(),
+        });
+    }
+    let outdated = warehouse.checkpoints(&sources)?.is_none();
+    let mut outcome = if options.dry_run {
+        let mut trial = warehouse
+            .client()
+            .transaction()
+            .doing("beginning a dry run")?;
+        if outdated {
+            warehouse::migrate_for_now(&mut trial)?;
+        }
+        let outcome = Run::new(options, sources).load(&mut trial)?;
+        trial.rollback().doing("undoing a dry run")?;
+        outcome
+    } else {
+        if outdated {
+            warehouse.migrate()?;
+        }
+        Run::new(options, sources).load(warehouse.client())?
+    };
+    outcome.summary.total.elapsed = began.elapsed();
+    Ok(outcome)
+}
+
+/// A run on its way.
+struct Run<'r> {
+    options: &'r Options,
+    /// The folders it looks at.
+    sources: Vec<Source>,
+    started_at: DateTime<Utc>,
+    /// Taken from the database with the first batch.
+    run_id: Option<i64>,
+    summary: Summary,
+    /// What `etl.run` has of the summary.
+    recorded: Counts,
+    log: Log,
+}
+
+impl<'r> Run<'r> {
+    fn new(options: &'r Options, sources: Vec<Source>) -> Run<'r> {
+        Run {
+            options,
+            started_at: clock::now(),
+            run_id: None,
+            summary: Summary::of(&sources),
+            recorded: Counts::default(),
+            log: Log::default(),
+            sources,
+        }
+    }
+
+    fn load(mut self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
+        let (mut backlogs, failures) = self.find_backlogs(client)?;
+        self.sources = backlogs.iter().map(Backlog::source).collect();
+        loop {
+            let batch = backlog::next_batch(&mut backlogs, self.options)?;
+            if batch.is_empty() {
+                break;
+            }
+            self.load_batch(client, &mut backlogs, &batch)?;
+        }
+        if !self.sources.is_empty() {
+            self.conclude(client, &mut backlogs)?;
+        }
+        self.log.conclude();
+        Ok(Outcome {
+            summary: self.summary,
+            failures,
+        })
+    }
+
+    /// Scans the folders. One that cannot be scanned is no reason to leave the others.
+    fn find_backlogs(
+        &self,
+        client: &mut impl GenericClient,
+    ) -> Result<(Vec<Backlog>, Vec<Error>), Error> {
+        let (mut backlogs, mut failures) = (Vec::new(), Vec::new());
+        for checkpoint in
+            warehouse::read_checkpoints(client, &self.sources)?.ok_or(Error::NoSchema)?
+        {
+            match Backlog::find(client, checkpoint, self.options)? {
+                Ok(backlog) => backlogs.push(backlog),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Ok((backlogs, failures))
+    }
+
+    /// Judges a batch and, if there is anything to write, makes it durable.
+    fn load_batch(
+        &mut self,
+        client: &mut impl GenericClient,
+        backlogs: &mut [Backlog],
+        batch: &[(usize, Vec<File>)],
+    ) -> Result<(), Error> {
+        let mut parts = Vec::with_capacity(batch.len());
+        for (place, files) in batch {
+            let began = Instant::now();
+            let judged = Judged::from_files(files, self.options.settle);
+            backlogs[*place].pass(judged.dealt_with(), judged.pending());
+            parts.push((*place, judged, began.elapsed()));
+        }
+        if parts.iter().all(|(_, judged, _)| judged.is_idle()) {
+            for (place, judged, judging) in parts {
+                self.count(backlogs[place].source(), judged.counts(), judging);
+            }
+            return Ok(());
+        }
+        let run_id = self.run_id(client)?;
+        let mut transaction = client.transaction().doing("beginning a batch")?;
+        for (place, judged, judging) in parts {
+            let began = Instant::now();
+            let backlog = &mut backlogs[place];
+            let counts = judged.load(
+                &mut transaction,
+                run_id,
+                backlog,
+                self.options.overlap,
+                &mut self.log,
+            )?;
+            backlog.saved();
+            self.count(backlog.source(), counts, judging + began.elapsed());
+        }
+        self.record(run_id).save(&mut transaction, clock::now())?;
+        transaction.commit().doing("committing a batch")?;
+        self.recorded = self.summary.total.counts;
+        Ok(())
+    }
+
+    /// Records what no batch has recorded: files left for later, an offset that was ahead of the clock, or that there
+    /// was nothing new.
+    fn conclude(
+        &mut self,
+        client: &mut impl GenericClient,
+        backlogs: &mut [Backlog],
+    ) -> Result<(), Error> {
+        let now = clock::now();
+        let unsaved = backlogs.iter().any(Backlog::is_unsaved);
+        let recorded = match self.run_id {
+            Some(_) => self.recorded == self.summary.total.counts,
+            None => !unsaved && warehouse::record_look(client, &self.sources, now)?,
+        };
+        if recorded && !unsaved {
+            return Ok(());
+        }
+        let run_id = self.run_id(client)?;
+        let mut transaction = client.transaction().doing("beginning the last batch")?;
+        for backlog in backlogs.iter_mut().filter(|backlog| backlog.is_unsaved()) {
+            backlog
+                .checkpoint()
+                .save(&mut transaction, Counts::default())?;
+            backlog.saved();
+        }
+        self.record(run_id).save(&mut transaction, now)?;
+        transaction.commit().doing("committing the last batch")
+    }
+
+    fn count(&mut self, source: Source, counts: Counts, elapsed: Duration) {
+        self.summary.total.add(counts, Duration::ZERO);
+        self.summary
+            .sources
+            .entry(source.name())
+            .or_default()
+            .add(counts, elapsed);
+    }
+
+    fn run_id(&mut self, client: &mut impl GenericClient) -> Result<i64, Error> {
+        match self.run_id {
+            Some(run_id) => Ok(run_id),
+            None => Ok(*self.run_id.insert(warehouse::next_run_id(client)?)),
+        }
+    }
+
+    fn record(&self, run_id: i64) -> RunRecord<'_> {
+        RunRecord {
+            run_id,
+            sources: &self.sources,
+            since: self.options.since,
+            started_at: self.started_at,
+            counts: self.summary.total.counts,
+        }
+    }
+}

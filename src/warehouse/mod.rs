@@ -1,0 +1,256 @@
+//! The warehouse: the PostgreSQL database that holds landing, dimensions and the loader's own books.
+//!
+//! [`Warehouse`] is a connection with the locks that keep runs apart and a schema that is up to date. [`dimension`]
+//! loads events and keeps versions, [`rejected`] keeps what was no event; both work inside a batch's transaction.
+
+pub mod address;
+mod columns;
+pub mod dimension;
+pub mod rejected;
+mod schema;
+
+use chrono::{DateTime, Utc};
+use postgres::error::SqlState;
+use postgres::types::Type;
+use postgres::{Client, GenericClient, NoTls, Row, Transaction};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Doing, Error, explain};
+use crate::source::Source;
+use crate::summary::Counts;
+use address::Address;
+
+/// First half of every advisory lock's number, so that the locks are told from those of other programs in the same
+/// database: "etl" in ASCII.
+const LOCK_CLASS: i32 = 0x0065_746c;
+
+/// Second halves: one lock keeps migrations apart, one a source keeps runs apart, one a dimension keeps writers of
+/// the same timelines apart (whichever folder an event came in, its type decides the table).
+const SCHEMA_LOCK: i32 = 0;
+const SOURCE_LOCKS: i32 = 1;
+const DIMENSION_LOCKS: i32 = 101;
+
+/// A connection to the warehouse.
+pub struct Warehouse {
+    client: Client,
+}
+
+impl Warehouse {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] when there is no server, or it does not let this user in.
+    pub fn connect(address: &Address) -> Result<Warehouse, Error> {
+        let client = address.config().connect(NoTls).map_err(|error| Error::Connection {
+            address: address.to_string(),
+            cause: explain(&error),
+            advice: match error.code() {
+                Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+                    "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
+                }
+                Some(&SqlState::INVALID_CATALOG_NAME) => "create the database, or name another one",
+                _ => "once the server is up, the next run catches up",
+            },
+        })?;
+        Ok(Warehouse { client })
+    }
+
+    /// The connection itself, for statements outside a batch.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Takes the locks of these sources, as many as no other run holds, and says which. They last until this
+    /// connection ends, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the connection fails.
+    pub fn lock(&mut self, sources: &[Source]) -> Result<Vec<Source>, Error> {
+        let numbers: Vec<i32> = sources
+            .iter()
+            .map(|source| SOURCE_LOCKS + *source as i32)
+            .collect();
+        let locked = self
+            .client
+            .query_typed(
+                "select pg_try_advisory_lock($1, number) from unnest($2::integer[]) as number",
+                &[(&LOCK_CLASS, Type::INT4), (&numbers, Type::INT4_ARRAY)],
+            )
+            .doing("taking the lock of the run")?;
+        Ok(sources
+            .iter()
+            .zip(locked)
+            .filter(|(_, row)| row.get(0))
+            .map(|(source, _)| *source)
+            .collect())
+    }
+
+    /// Reads the checkpoints of these sources, `None` when the schema has yet to be created or brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when it cannot be read, [`Error::Migration`] when it is newer than this program.
+    pub fn checkpoints(&mut self, sources: &[Source]) -> Result<Option<Vec<Checkpoint>>, Error> {
+        read_checkpoints(&mut self.client, sources)
+    }
+
+    /// Creates the schema or brings it up to date, one program at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migration`] when a migration fails; the schema is then as it was before.
+    pub fn migrate(&mut self) -> Result<(), Error> {
+        let lock: &[_] = &[
+            (&LOCK_CLASS as _, Type::INT4),
+            (&SCHEMA_LOCK as _, Type::INT4),
+        ];
+        self.client
+            .query_typed("select pg_advisory_lock($1, $2)", lock)
+            .doing("waiting for another migration")?;
+        schema::migrate(&mut self.client)?;
+        self.client
+            .query_typed("select pg_advisory_unlock($1, $2)", lock)
+            .doing("ending a migration")?;
+        Ok(())
+    }
+}
+
+/// Creates or updates the schema within a transaction that will be rolled back.
+///
+/// # Errors
+///
+/// As [`Warehouse::migrate`].
+pub fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), Error> {
+    schema::migrate_for_now(transaction)
+}
+
+/// Reads checkpoints, see [`Warehouse::checkpoints`].
+///
+/// # Errors
+///
+/// As [`Warehouse::checkpoints`].
+pub fn read_checkpoints(
+    client: &mut impl GenericClient,
+    sources: &[Source],
+) -> Result<Option<Vec<Checkpoint>>, Error> {
+    let names: Vec<&str> = sources.iter().map(|source| source.name()).collect();
+    let read = client.query_typed(
+        include_str!("../../sql/checkpoint/read.sql"),
+        &[(&names, Type::TEXT_ARRAY)],
+    );
+    let rows = match read {
+        Err(error) if matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE)) => return Ok(None),
+        rows => rows.doing("reading the checkpoints")?,
+    };
+    let mut checkpoints = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if !schema::is_current(row.get(3))? {
+            return Ok(None);
+        }
+        checkpoints.extend(checkpoint(row));
+    }
+    checkpoints.sort_by_key(|checkpoint| checkpoint.source);
+    Ok(Some(checkpoints))
+}
+
+fn checkpoint(row: &Row) -> Option<Checkpoint> {
+    Some(Checkpoint {
+        source: Source::named(row.get(0))?,
+        offset: row.get::<_, Option<DateTime<Utc>>>(1).map(Into::into),
+        pending: row.get(2),
+    })
+}
+
+/// A number for a run; numbers of runs that find nothing are lost.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the connection fails.
+pub fn next_run_id(client: &mut impl GenericClient) -> Result<i64, Error> {
+    client
+        .query_typed_one(include_str!("../../sql/run/next_id.sql"), &[])
+        .map(|row| row.get(0))
+        .doing("numbering the run")
+}
+
+/// What is written of a run.
+pub struct RunRecord<'a> {
+    /// Its number.
+    pub run_id: i64,
+    /// The folders it looks at.
+    pub sources: &'a [Source],
+    /// The start given with `--since`.
+    pub since: Option<DateTime<Utc>>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// What it has done so far.
+    pub counts: Counts,
+}
+
+impl RunRecord<'_> {
+    /// Writes the run, or renews what an earlier batch has written of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the connection fails.
+    pub fn save(&self, client: &mut impl GenericClient, now: DateTime<Utc>) -> Result<(), Error> {
+        let sources = source_names(self.sources);
+        let Counts {
+            files,
+            loaded,
+            duplicates,
+            rejected,
+            pending,
+            versions_opened,
+            versions_closed,
+        } = self.counts;
+        client
+            .execute_typed(
+                include_str!("../../sql/run/save.sql"),
+                &[
+                    (&self.run_id, Type::INT8),
+                    (&sources, Type::TEXT_ARRAY),
+                    (&self.since, Type::TIMESTAMPTZ),
+                    (&self.started_at, Type::TIMESTAMPTZ),
+                    (&now, Type::TIMESTAMPTZ),
+                    (&files, Type::INT8),
+                    (&loaded, Type::INT8),
+                    (&duplicates, Type::INT8),
+                    (&rejected, Type::INT8),
+                    (&pending, Type::INT8),
+                    (&versions_opened, Type::INT8),
+                    (&versions_closed, Type::INT8),
+                ],
+            )
+            .doing("recording the run")?;
+        Ok(())
+    }
+}
+
+/// Records that a run looked and found nothing new: one row is renewed. Says whether there was one.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the connection fails.
+pub fn record_look(
+    client: &mut impl GenericClient,
+    sources: &[Source],
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    client
+        .execute_typed(
+            include_str!("../../sql/run/look.sql"),
+            &[
+                (&source_names(sources), Type::TEXT_ARRAY),
+                (&now, Type::TIMESTAMPTZ),
+            ],
+        )
+        .map(|renewed| renewed > 0)
+        .doing("recording that there was nothing new")
+}
+
+fn source_names(sources: &[Source]) -> Vec<&'static str> {
+    sources.iter().map(|source| source.name()).collect()
+}
