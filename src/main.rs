@@ -60,9 +60,16 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
     } else {
         write!(io::stdout(), "{status}")?;
     }
-    Ok(match arguments.max_lag {
-        Some(max_lag) if status.is_stale(max_lag) => ExitCode::from(STALE),
-        _ => ExitCode::SUCCESS,
+    let stale = match arguments.max_lag {
+        Some(max_lag) => status.stale(max_lag),
+        None => Vec::new(),
+    };
+    for source in &stale {
+        log::warn!("{source}; is cron running, and what do its runs log?");
+    }
+    Ok(match stale.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(STALE),
     })
 }
 

@@ -186,13 +186,24 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Status, Error> {
 }
 
 impl Status {
-    /// Whether some source was last looked at longer ago than `max_lag`, or never.
-    pub fn is_stale(&self, max_lag: Duration) -> bool {
-        self.sources.iter().any(|source| {
-            source
-                .looked_at
-                .is_none_or(|at| age(self.read_at, at) > max_lag)
-        })
+    /// The sources that were last looked at longer ago than `max_lag`, or never, each as a sentence.
+    pub fn stale(&self, max_lag: Duration) -> Vec<String> {
+        self.sources
+            .iter()
+            .filter(|source| {
+                source
+                    .looked_at
+                    .is_none_or(|at| age(self.read_at, at) > max_lag)
+            })
+            .map(
+                |SourceStatus {
+                     source, looked_at, ..
+                 }| match looked_at {
+                    Some(_) => format!("{source} was last looked at {}", self.ago(*looked_at)),
+                    None => format!("{source} was never looked at"),
+                },
+            )
+            .collect()
     }
 
     fn ago(&self, moment: Option<DateTime<Utc>>) -> String {

@@ -78,14 +78,14 @@ impl<S: State> Revision<S> {
     fn replace(&mut self, chain: Vec<StoredVersion<S>>, versions: Vec<Version<S>>) {
         let mut chain = chain.into_iter().peekable();
         for version in versions {
-            let mut begins_within = |stored: &StoredVersion<S>| {
+            let begins_within = |stored: &StoredVersion<S>| {
                 version
                     .valid_to
                     .is_none_or(|end| stored.version.valid_from < end)
             };
             let ended = version.valid_to.is_some();
-            let heir = chain.next_if(&mut begins_within);
-            while let Some(merged) = chain.next_if(&mut begins_within) {
+            let heir = chain.next_if(begins_within);
+            while let Some(merged) = chain.next_if(begins_within) {
                 self.removed.push(merged.key);
             }
             match heir {

@@ -72,3 +72,28 @@ fn read<'a, S>(
         extra: document.extra()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, accept};
+
+    /// Everything in which a document can be cut: numbers with all their parts, escapes, characters of several bytes.
+    const DOCUMENT: &str = r#" {"metadata": {"type": "user", "event_at": "2026-11-23 20:10:23",
+        "event_id": "16ffaaa3-2094-4f07-adec-717e9149cc2f"}, "payload": {"id": -7, "name": "Jörg \ud83d\ude00 😀",
+        "address": "a\\b\"c", "job": "\u00e9", "score": -1.25e-3, "list": [1E+5, true, null, {}]}}"#;
+
+    #[test]
+    fn every_beginning_of_a_document_is_unfinished() {
+        assert!(accept(DOCUMENT.as_bytes()).is_ok());
+        for end in 0..DOCUMENT.len() {
+            let beginning = &DOCUMENT.as_bytes()[..end];
+            let refusal = accept(beginning).expect_err("it has not ended");
+            assert_eq!(
+                refusal,
+                Refusal::Unfinished { size: end },
+                "{}",
+                String::from_utf8_lossy(beginning)
+            );
+        }
+    }
+}

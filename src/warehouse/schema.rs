@@ -21,7 +21,7 @@ fn newest() -> i32 {
         .get_migrations()
         .iter()
         .map(|migration| migration.version());
-    newest.max().unwrap_or_default() as i32
+    newest.max().unwrap_or_default()
 }
 
 /// Whether a schema at this migration is up to date.
@@ -77,7 +77,7 @@ pub(super) fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), E
         .doing(doing)?
         .get(0);
     let mut missing = embedded::migrations::runner().get_migrations().clone();
-    missing.retain(|migration| migration.version() as i32 > applied);
+    missing.retain(|migration| migration.version() > applied);
     missing.sort();
     for migration in missing {
         transaction

@@ -1,0 +1,185 @@
+//! What the commands say: `run` with its switches, and `status`.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use postgres::NoTls;
+use serde_json::Value;
+
+use crate::loader::{Loader, card_event, event_id, user_event};
+use crate::server::server;
+
+fn put_user(loader: &Loader, number: u64) {
+    let event = user_event(
+        &event_id(number),
+        "2026-11-23 20:10:20",
+        number as i64,
+        "Ann",
+        1.0,
+    );
+    loader.put(&format!("users/{number}.json"), event.to_string());
+}
+
+#[test]
+fn a_second_run_finds_nothing_and_changes_nothing() {
+    let loader = Loader::new();
+    for number in 0..20 {
+        put_user(&loader, number);
+        let event = card_event(
+            &event_id(number),
+            &format!("2026-11-23 20:10:{number:02}"),
+            7,
+            3,
+            number % 3 == 0,
+        );
+        loader.put(&format!("cards/{number}.json"), event.to_string());
+    }
+    loader.run(&[]);
+    // `xmin` and `ctid` tell whether a row was so much as written again.
+    let rows = || {
+        ["dim_user", "dim_card"]
+            .map(|table| loader.query(&format!("select ctid, xmin, * from warehouse.{table}")))
+    };
+    let before = rows();
+    assert_eq!(loader.run(&[])["files"], 0);
+    let summary = loader.run(&["--since", "1d"]);
+    assert_eq!(
+        (summary["loaded"].as_i64(), summary["duplicates"].as_i64()),
+        (Some(0), Some(40))
+    );
+    assert_eq!(rows(), before);
+}
+
+#[test]
+fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
+    let loader = Loader::new();
+    let offset = || loader.value("select offset_at from etl.checkpoint where source = 'users'");
+    put_user(&loader, 1);
+    sleep(Duration::from_millis(300));
+    put_user(&loader, 2);
+    // Before the first run there is no offset: a backfill over a part leaves the rest to the next run.
+    assert_eq!(loader.run(&["--since", "250ms"])["loaded"], 1);
+    assert_eq!(offset(), "");
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    let first = offset();
+    assert_ne!(first, "");
+    assert_eq!(loader.run(&["--since", "2020-01-01"])["duplicates"], 2);
+    assert_eq!(offset(), first);
+    // With an offset, a backfill that begins after it leaves out what lies between.
+    put_user(&loader, 3);
+    sleep(Duration::from_millis(300));
+    put_user(&loader, 4);
+    assert_eq!(loader.run(&["--since", "250ms"])["loaded"], 1);
+    assert_eq!(offset(), first);
+    assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 1);
+    assert_ne!(offset(), first);
+}
+
+#[test]
+fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    loader.put(
+        "cards/1.json",
+        card_event(&event_id(1), "2026-11-23 20:10:20", 7, 3, true).to_string(),
+    );
+    assert_eq!(loader.run(&["--source", "cards"])["loaded"], 1);
+    // The lock of another run on `users`, taken as the loader takes it.
+    let mut other =
+        postgres::Client::connect(&server().url(&loader.database), NoTls).expect("a connection");
+    other
+        .batch_execute("select pg_advisory_lock(6648940, 1)")
+        .expect("the lock is free");
+    let said = loader.etl(&["run", "--json"]);
+    assert_eq!(said.status, 0);
+    assert!(
+        said.log.contains("another run holds the lock of users"),
+        "{}",
+        said.log
+    );
+    assert!(said.out.contains("\"files\":0"), "{}", said.out);
+    let said = loader.etl(&["run", "--source", "users", "--json"]);
+    assert_eq!(
+        (said.status, said.out.contains("\"files\":0")),
+        (0, true),
+        "{}",
+        said.log
+    );
+    drop(other);
+    loader.wait_for_free_locks();
+    assert_eq!(
+        loader.run(&["--source", "users", "--source", "users"])["loaded"],
+        1
+    );
+}
+
+#[test]
+fn data_goes_to_stdout_and_the_log_to_stderr() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    let said = loader.etl(&["run"]);
+    assert_eq!(said.out, "");
+    assert!(said.log.contains("loaded=1"), "{}", said.log);
+    // Nothing new is nothing to say.
+    assert_eq!(loader.etl(&["run"]).log, "");
+}
+
+#[test]
+fn status_tells_how_far_each_source_is() {
+    let loader = Loader::new();
+    let said = loader.etl(&["status"]);
+    assert_eq!(said.status, 1);
+    assert!(said.log.contains("no schema yet"), "{}", said.log);
+
+    put_user(&loader, 1);
+    loader.put("users/bad.json", "[]");
+    loader.put("cards/half.json", "{");
+    loader.run(&[]);
+    let said = loader.etl(&["status"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+    assert!(
+        said.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        said.out
+    );
+    for word in ["users", "cards", "dim_user", "not_an_object", "none yet"] {
+        assert!(said.out.contains(word), "{word} is missing:\n{}", said.out);
+    }
+
+    let status: Value =
+        serde_json::from_str(&loader.etl(&["status", "--json"]).out).expect("the status is JSON");
+    let [users, cards] = [0, 1].map(|index| &status["sources"][index]);
+    assert_eq!(
+        (&users["source"], &users["loaded"], &users["rejected"]),
+        (&"users".into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        (&cards["source"], &cards["pending"]),
+        (&"cards".into(), &1.into())
+    );
+    assert!(cards["offset_at"].is_null() && cards["looked_at"].is_string());
+    assert_eq!(status["rejections"][0]["reason"], "not_an_object");
+    assert_eq!(status["dimensions"][0]["current_rows"], 1);
+    assert_eq!(status["runs"][0]["files"], 3);
+}
+
+#[test]
+fn status_tells_stale_from_fresh() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
+    sleep(Duration::from_millis(20));
+    let said = loader.etl(&["status", "--max-lag", "1ms"]);
+    assert_eq!(said.status, 3);
+    assert!(said.log.contains("users"), "{}", said.log);
+    // A run that finds nothing has looked all the same, and one over a single source has not looked at the other.
+    loader
+        .client()
+        .batch_execute("update etl.run set looked_at = now() - interval '1 day'")
+        .expect("the books");
+    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
+    loader.run(&["--source", "users"]);
+    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
+    loader.run(&[]);
+    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
+}

@@ -1,0 +1,176 @@
+//! What can be wrong around the loader: one clear line, exit status 1, and the next run catches up.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::loader::{Loader, event_id, said, user_event};
+use crate::server::{PASSWORD, server};
+
+fn put_user(loader: &Loader, number: u64) {
+    let event = user_event(
+        &event_id(number),
+        "2026-11-23 20:10:20",
+        number as i64,
+        "Ann",
+        1.0,
+    );
+    loader.put(&format!("users/{number}.json"), event.to_string());
+}
+
+/// Runs with other settings and expects one line that says all of this, and exit status `status`.
+fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]) {
+    let output = loader
+        .command(&["run", "--json"])
+        .envs(settings.iter().copied())
+        .output();
+    let said = said(output.expect("etl can be started"));
+    assert_eq!(said.status, status, "{}", said.log);
+    assert_eq!(said.log.lines().count(), 1, "one line: {}", said.log);
+    for word in words {
+        assert!(said.log.contains(word), "{word:?} is missing: {}", said.log);
+    }
+    assert!(!said.log.contains(PASSWORD), "{}", said.log);
+}
+
+#[test]
+fn the_warehouse_is_down() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    // A port that nobody listens on, since it was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let url = format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/x");
+    fails(
+        &loader,
+        1,
+        &[("DATABASE_URL", &url)],
+        &["no connection", "refused", "the next run catches up"],
+    );
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
+fn the_password_is_wrong_or_the_database_is_not_there() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    let port = server().port;
+    let url = |password: &str, database: &str| {
+        format!("postgresql://postgres:{password}@127.0.0.1:{port}/{database}")
+    };
+    let wrong = url("wrong", &loader.database);
+    fails(
+        &loader,
+        1,
+        &[("DATABASE_URL", &wrong)],
+        &["password authentication failed", "POSTGRES_PASSWORD"],
+    );
+    let elsewhere = url(PASSWORD, "nowhere");
+    fails(
+        &loader,
+        1,
+        &[("DATABASE_URL", &elsewhere)],
+        &["\"nowhere\" does not exist", "create the database"],
+    );
+    let right = url(PASSWORD, &loader.database);
+    let output = loader
+        .command(&["run", "--json"])
+        .env("DATABASE_URL", right)
+        .output();
+    assert!(
+        said(output.expect("etl can be started"))
+            .out
+            .contains("\"loaded\":1")
+    );
+}
+
+#[test]
+fn the_parts_of_the_address_are_read_from_the_environment() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    let mut command = loader.command(&["run", "--json"]);
+    command
+        .env_remove("DATABASE_URL")
+        .env("DB_HOST", "127.0.0.1")
+        .env("DB_PORT", server().port.to_string())
+        .env("POSTGRES_USER", "postgres")
+        .env("POSTGRES_PASSWORD", PASSWORD)
+        .env("POSTGRES_DB", &loader.database);
+    let said = said(command.output().expect("etl can be started"));
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_wrong_usage() {
+    let loader = Loader::new();
+    fails(
+        &loader,
+        2,
+        &[("DATABASE_URL", "postgresql://u:not-a-secret@h:port/x")],
+        &["DATABASE_URL"],
+    );
+    for arguments in [
+        vec!["run", "--since", "yesterday"],
+        vec!["run", "--source", "accounts"],
+        vec!["run", "--batch-size", "0"],
+        vec!["runn"],
+        vec![],
+    ] {
+        assert_eq!(loader.etl(&arguments).status, 2, "{arguments:?}");
+    }
+    let output = loader.command(&["run"]).env_remove("DATABASE_URL").output();
+    let said = said(output.expect("etl can be started"));
+    assert_eq!(said.status, 2);
+    assert!(said.log.contains("set DATABASE_URL"), "{}", said.log);
+}
+
+#[test]
+fn a_missing_folder_stops_its_source_and_no_other() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    fs::remove_dir(loader.path("cards")).expect("the inbox can be changed");
+    let said = loader.etl(&["run", "--json"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    let errors: Vec<&str> = said
+        .log
+        .lines()
+        .filter(|line| line.contains("ERROR"))
+        .collect();
+    let [error] = errors.as_slice() else {
+        panic!("{}", said.log);
+    };
+    assert!(
+        error.contains("/cards") && error.contains("--inbox"),
+        "{error}"
+    );
+    fs::create_dir(loader.path("cards")).expect("the inbox can be changed");
+    loader.put(
+        "cards/2.json",
+        user_event(&event_id(2), "2026-11-23 20:10:20", 2, "Bob", 1.0).to_string(),
+    );
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
+fn a_folder_that_may_not_be_listed_stops_its_source() {
+    if crate::server::is_root() {
+        println!("skipped: root can list every folder");
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let loader = Loader::new();
+    let permit = |mode| fs::set_permissions(loader.path("users"), fs::Permissions::from_mode(mode));
+    put_user(&loader, 1);
+    permit(0o300).expect("the folder is ours");
+    let said = loader.etl(&["run"]);
+    permit(0o700).expect("the folder is ours");
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(
+        said.log.contains("/users") && said.log.contains("the right to list it"),
+        "{}",
+        said.log
+    );
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}

@@ -1,0 +1,201 @@
+//! An inbox and a database, with the command between them.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+use postgres::{Client, NoTls};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::server;
+
+/// How long a lock may outlive the run that held it.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+pub struct Loader {
+    folder: TempDir,
+    pub database: String,
+}
+
+/// What a finished command said.
+pub struct Said {
+    pub status: i32,
+    pub out: String,
+    pub log: String,
+}
+
+impl Loader {
+    /// An empty inbox and an empty database.
+    pub fn new() -> Loader {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for source in ["users", "cards"] {
+            fs::create_dir(folder.path().join(source))
+                .expect("the temporary folder can be written");
+        }
+        Loader {
+            folder,
+            database: server().create_database(),
+        }
+    }
+
+    pub fn inbox(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Puts a file into the inbox, `users/x.json` say, in one piece.
+    pub fn put(&self, file: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(file);
+        let aside = self.folder.path().join("aside");
+        fs::write(&aside, content).expect("the inbox can be written");
+        fs::rename(&aside, &path).expect("the inbox can be written");
+        path
+    }
+
+    /// Puts a file into the inbox with a modification time, in microseconds since 1970.
+    pub fn put_modified(&self, file: &str, content: impl AsRef<[u8]>, micros: u64) {
+        let path = self.put(file, content);
+        File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| {
+                file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_micros(micros))
+            })
+            .expect("the file can be stamped");
+    }
+
+    /// The command, with the settings of this inbox and database.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_etl"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("DATABASE_URL", server().url(&self.database))
+            .env("ETL_INBOX", self.folder.path());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn etl(&self, arguments: &[&str]) -> Said {
+        said(
+            self.command(arguments)
+                .output()
+                .expect("etl can be started"),
+        )
+    }
+
+    /// Runs `etl run --json` with more arguments, which must succeed, and checks that its numbers add up.
+    pub fn run(&self, arguments: &[&str]) -> Value {
+        let said = self.etl(&[&["run", "--json"], arguments].concat());
+        assert_eq!(said.status, 0, "{}", said.log);
+        let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
+        check_summary(&summary);
+        summary
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&server().url(&self.database), NoTls).expect("the database is there")
+    }
+
+    /// The rows of a query as texts, one row a line of columns between bars; null is empty.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        let wrapped = format!(
+            "select array_to_string(array(select coalesce(value, '') from json_each_text(row_to_json(answer)) with ordinality order by ordinality), '|') from ({sql}) as answer"
+        );
+        let mut client = self.client();
+        client
+            .batch_execute("set timezone = 'UTC'")
+            .expect("the database answers");
+        let rows = client
+            .query(&wrapped, &[])
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by a moment.
+    pub fn wait_for_free_locks(&self) {
+        let locks = "select count(*) from pg_locks
+                     where locktype = 'advisory'
+                       and database = (select oid from pg_database where datname = current_database())";
+        let began = Instant::now();
+        while self.value(locks) != "0" {
+            assert!(began.elapsed() < LOCK_LIMIT, "a lock was left behind");
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The one value of a query.
+    pub fn value(&self, sql: &str) -> String {
+        let rows = self.query(sql);
+        assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
+        rows.into_iter().next().unwrap_or_default()
+    }
+}
+
+pub fn said(output: Output) -> Said {
+    Said {
+        status: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).expect("what is printed is UTF-8"),
+        log: String::from_utf8(output.stderr).expect("what is logged is UTF-8"),
+    }
+}
+
+/// Every file is exactly one of four things, and the sources add up to the whole.
+fn check_summary(summary: &Value) {
+    let number = |object: &Value, field: &str| {
+        object[field]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{field} is missing in {summary}"))
+    };
+    let sources: Vec<&Value> = summary["sources"]
+        .as_object()
+        .expect("sources")
+        .values()
+        .collect();
+    for object in sources.iter().copied().chain([summary]) {
+        let parts = ["loaded", "duplicates", "rejected", "pending"];
+        let sum: i64 = parts.iter().map(|part| number(object, part)).sum();
+        assert_eq!(number(object, "files"), sum, "{summary}");
+    }
+    let fields = [
+        "files",
+        "loaded",
+        "duplicates",
+        "rejected",
+        "pending",
+        "versions_opened",
+        "versions_closed",
+    ];
+    for field in fields {
+        let sum: i64 = sources.iter().map(|source| number(source, field)).sum();
+        assert_eq!(number(summary, field), sum, "{field} of {summary}");
+    }
+}
+
+/// A user event as the service writes it.
+pub fn user_event(event_id: &str, event_at: &str, id: i64, name: &str, score: f64) -> Value {
+    json!({
+        "metadata": {"type": "user", "event_at": event_at, "event_id": event_id},
+        "payload": {"id": id, "name": name, "address": "1 Road\nTown, AA 11111", "job": "Baker", "score": score},
+    })
+}
+
+/// A card event as the service writes it.
+pub fn card_event(event_id: &str, event_at: &str, id: i64, user_id: i64, active: bool) -> Value {
+    json!({
+        "payload": {"id": id, "user_id": user_id, "created_by_name": "Ann Ash", "updated_at": event_at,
+                    "created_at": "2026-11-23 20:00:00", "active": active},
+        "metadata": {"type": "card", "event_at": event_at, "event_id": event_id},
+    })
+}
+
+/// An event id made of a number.
+pub fn event_id(number: u64) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000000")
+}

@@ -1,0 +1,14 @@
+//! Drives the real `etl` against a real PostgreSQL that the tests start themselves.
+//!
+//! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them, `model` what the
+//! tables ought to hold. The other modules are the tests.
+
+mod acceptance;
+mod commands;
+mod failures;
+mod fixture;
+mod loader;
+mod model;
+mod schema;
+mod server;
+mod timelines;

@@ -1,0 +1,151 @@
+//! A throwaway PostgreSQL, one for all tests of the process, each test with a database of its own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, NoTls};
+
+/// How long the server may take to start; it takes about two seconds on a slow machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The superuser's password, asked for over TCP alone.
+pub const PASSWORD: &str = "not-a-secret";
+
+pub struct Server {
+    folder: PathBuf,
+    pub port: u16,
+    /// Its standard input stays open for as long as this process lives.
+    _shell: Child,
+}
+
+/// The server of this process.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(Server::start)
+}
+
+impl Server {
+    fn start() -> Server {
+        let folder = tempfile::Builder::new()
+            .prefix("etl-test-")
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        fs::write(folder.join("password"), PASSWORD).expect("the temporary folder can be written");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        // The shell outlives this process by the moment that it takes to stop the server: it waits for the end of its
+        // standard input, which comes however this process ends.
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-euc", include_str!("server.sh"), "server"])
+            .arg(programs())
+            .arg(&folder)
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .current_dir("/");
+        if is_root() {
+            let (uid, gid) = unprivileged_user();
+            for path in [&folder, &folder.join("password")] {
+                chown(path, Some(uid), Some(gid)).expect("root can give files away");
+            }
+            shell.uid(uid).gid(gid);
+        }
+        let shell = shell.spawn().expect("sh can be started");
+        let server = Server {
+            folder,
+            port,
+            _shell: shell,
+        };
+        let began = Instant::now();
+        while let Err(error) = Client::connect(&server.url("postgres"), NoTls) {
+            if began.elapsed() > START_LIMIT {
+                let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
+                panic!("PostgreSQL did not start: {error}\n{log}");
+            }
+            sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// Where a database of this server is, over its socket, which asks for no password.
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgresql://postgres@/{database}?host={}&port={}",
+            self.folder.display(),
+            self.port
+        )
+    }
+
+    /// Makes an empty database and tells its name.
+    pub fn create_database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Client::connect(&self.url("postgres"), NoTls)
+            .and_then(|mut client| client.batch_execute(&format!("create database {name}")))
+            .expect("a database can be made");
+        name
+    }
+}
+
+/// The folder of the server's programs: `PG_BIN`, or that of the newest version installed.
+fn programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("PG_BIN") {
+        return folder.into();
+    }
+    let version = |folder: &Path| -> Option<u32> { folder.file_name()?.to_str()?.parse().ok() };
+    let newest = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.join("bin/postgres").exists())
+        .max_by_key(|folder| version(folder));
+    match newest {
+        Some(folder) => folder.join("bin"),
+        None => {
+            let output = Command::new("pg_config").arg("--bindir").output();
+            let folder = output
+                .ok()
+                .and_then(|output| String::from_utf8(output.stdout).ok())
+                .map(|folder| PathBuf::from(folder.trim()));
+            folder
+                .filter(|folder| folder.join("initdb").exists())
+                .expect("no PostgreSQL server is installed: install the package postgresql, or set PG_BIN")
+        }
+    }
+}
+
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self")
+        .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
+}
+
+/// A user to run PostgreSQL as, since it refuses to run as root: `postgres`, or `nobody`.
+fn unprivileged_user() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd can be read");
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| {
+            let line = users
+                .lines()
+                .find(|line| line.split(':').next() == Some(name))?;
+            let mut numbers = line
+                .split(':')
+                .skip(2)
+                .map_while(|number| number.parse().ok());
+            Some((numbers.next()?, numbers.next()?))
+        })
+        .expect("the user postgres or nobody")
+}

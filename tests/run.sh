@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs all tests. What they need and is missing is installed, or named in one line.
+#
+#   tests/run.sh                     everything
+#   tests/run.sh timelines           the tests whose names hold a word
+#
+# PG_BIN          folder of the PostgreSQL programs to test against (default: the newest installed)
+# ETL_FIXTURE     archive of the services' real output; its test is skipped without
+# PROPTEST_CASES  random cases of the timeline property (default 200)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() { echo "tests/run.sh: $*" >&2; exit 1; }
+
+# install PACKAGE: installs a Debian package, if that is this script's to do.
+install() {
+  ((EUID == 0)) && command -v apt-get >/dev/null || die "install the package $1"
+  echo "tests/run.sh: installing the package $1"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$1" >/dev/null
+}
+
+# Debian's package would make and start a cluster that nobody asked for.
+install_postgres() {
+  local settings=/etc/postgresql-common/createcluster.d/tests.conf
+  if ((EUID == 0)); then
+    mkdir -p "${settings%/*}"
+    echo 'create_main_cluster = false' >"$settings"
+  fi
+  install postgresql
+  rm -f "$settings"
+}
+
+has_postgres() {
+  [[ -n ${PG_BIN-} ]] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v pg_config >/dev/null
+}
+
+command -v cargo >/dev/null || die "install Rust with rustup: cargo is not here"
+command -v cc >/dev/null || install gcc
+has_postgres || install_postgres
+
+cargo test --locked --quiet -- "$@"
