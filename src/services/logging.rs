@@ -1,0 +1,36 @@
+//! Where a service's log goes.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use env_logger::{Builder, Env, Target};
+use thiserror::Error;
+
+/// Why there is no log.
+#[derive(Debug, Error)]
+#[error("cannot open the log {}: {source}; name a writable folder with LOGS_DIR", path.display())]
+pub struct LoggingError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Sends the log to the end of `<folder>/<service>.log`, or to stderr without a folder. `RUST_LOG` sets how much
+/// of it.
+pub fn start(folder: Option<&Path>, service: &str) -> Result<(), LoggingError> {
+    let mut builder = Builder::from_env(Env::default().default_filter_or("info"));
+    if let Some(folder) = folder {
+        let path = folder.join(service).with_extension("log");
+        match open(folder, &path) {
+            Ok(file) => builder.target(Target::Pipe(Box::new(file))),
+            Err(source) => return Err(LoggingError { path, source }),
+        };
+    }
+    builder.init();
+    Ok(())
+}
+
+fn open(folder: &Path, path: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    File::options().create(true).append(true).open(path)
+}
