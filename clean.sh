@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Removes what ./rerun.sh made: its processes, should any still run, and the folder data/.
+#
+# usage: ./clean.sh
+#
+# rerun.sh sources this file for its functions.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+
+# Seconds that a process gets to end by itself. PostgreSQL's orderly shutdown writes all that is in memory first.
+readonly GRACE=30
+
+# die TEXT: ends the script with one line of what went wrong.
+die() {
+  echo "$(basename "$0"): $1" >&2
+  exit 1
+}
+
+# identity PID: what no later process of the same number shares: the machine's boot and the time the process began.
+identity() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  read -ra stat <<<"${stat##*) }" # the name before the ')' may hold blanks
+  [[ ${stat[0]} != Z ]] || return 1
+  echo "$(</proc/sys/kernel/random/boot_id) ${stat[19]}"
+}
+
+# remember NAME PID: makes the process known to every later rerun.sh and clean.sh. One that has ended at once has no
+# identity, and is not taken for running.
+remember() {
+  echo "$2 $(identity "$2")" >"data/run/$1.pid"
+}
+
+# running NAME: prints the number of the remembered process, and fails if it has ended.
+running() {
+  local pid remembered
+  read -r pid remembered 2>/dev/null <"data/run/$1.pid" || return 1
+  [[ -n $remembered && $(identity "$pid") == "$remembered" ]] || return 1
+  echo "$pid"
+}
+
+# stop NAME SIGNAL: ends the remembered process if it still runs.
+stop() {
+  local pid signal deadline
+  for signal in "$2" KILL; do
+    pid=$(running "$1") || break
+    kill -s "$signal" "$pid" 2>/dev/null ||
+      die "may not stop process $pid ($1), which another user started: run this as that user"
+    deadline=$((SECONDS + GRACE))
+    while ((SECONDS < deadline)) && running "$1" >/dev/null; do sleep 0.1; done
+  done
+  rm -f "data/run/$1.pid"
+}
+
+# stop_services: ends what writes events.
+stop_services() {
+  stop users TERM
+  stop cards TERM
+}
+
+# stop_database: ends PostgreSQL. INT is its fast shutdown: it drops its clients and loses nothing.
+stop_database() {
+  stop postgres INT
+}
+
+# need_own_data: ends the script if data/ is there and is another user's.
+need_own_data() {
+  if ((EUID != 0)) && [[ -e data && ! -O data ]]; then
+    die "data/ belongs to the user $(stat -c %U data): run this as that user"
+  fi
+}
+
+# clean: ends every process of rerun.sh, and removes what it made.
+clean() {
+  [[ -e data || -L data ]] || return 0
+  need_own_data
+  stop rerun TERM
+  stop_services
+  stop_database
+  rm -rf --one-file-system -- data || die "data/ could not be removed whole: see rm's message above"
+  echo "Removed data/: the events, the logs and the warehouse of the last run."
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  case "$#:${1-}" in
+  0:) clean ;;
+  1:-h | 1:--help) sed -n '2,4s/^# \{0,1\}//p' "$0" ;;
+  *)
+    echo "clean.sh: takes no arguments; see ./clean.sh --help" >&2
+    exit 2
+    ;;
+  esac
+fi

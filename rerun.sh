@@ -1,0 +1,365 @@
+#!/usr/bin/env bash
+# Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, and
+# `etl run` every 5 seconds. Ctrl-C stops it all and shows what is in the warehouse.
+#
+# usage: ./rerun.sh [--keep] [--for TIME] [--native]
+#
+#   --keep      go on with the data of the last run; without it every run starts fresh
+#   --for TIME  stop by itself after a time such as 30s or 2m
+#   --native    run on this machine, without containers (so far the only way)
+#
+# All that it makes is below data/, and ./clean.sh removes it. The warehouse's user and password are in database.env.
+# PostgreSQL's programs are looked for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+source ./clean.sh
+
+# Seconds from the start of one load to the start of the next.
+readonly LOAD_EVERY=5
+
+# Seconds that PostgreSQL gets to answer. Recovery after a crash is what can take long.
+readonly DATABASE_PATIENCE=60
+
+# The first port to try: not PostgreSQL's own, which may be taken by a server that is none of our business.
+readonly FIRST_PORT=54320
+
+# The oldest major version of PostgreSQL that the warehouse runs on.
+readonly OLDEST_POSTGRES=14
+
+keep=false
+duration=
+readonly inbox=data/events/inbox programs=${CARGO_TARGET_DIR:-target}/release
+data_is_ours=false
+database_up=false
+child= # the process that attend waits for
+declare -A services=()
+
+usage() {
+  sed -n '2,13s/^# \{0,1\}//p' rerun.sh
+}
+
+# misuse TEXT: ends the script with what is wrong about its arguments.
+misuse() {
+  echo "rerun.sh: $1; see ./rerun.sh --help" >&2
+  exit 2
+}
+
+# seconds TIME: prints a time such as 30s or 2m as a number of seconds.
+seconds() {
+  [[ $1 =~ ^([1-9][0-9]{0,5})([sm])$ ]] || return 1
+  local unit=1
+  [[ ${BASH_REMATCH[2]} == s ]] || unit=60
+  echo $((BASH_REMATCH[1] * unit))
+}
+
+# attend COMMAND...: runs a command that a signal to this script ends at once. Bash acts on a signal only after a
+# command in the foreground has ended.
+attend() {
+  local status=0
+  "$@" &
+  child=$!
+  wait "$child" || status=$?
+  child=
+  return "$status"
+}
+
+# ---- PostgreSQL
+
+# read_settings: takes the warehouse's user, password and database from database.env, literally, as Docker does.
+read_settings() {
+  local line
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^POSTGRES_(USER|PASSWORD|DB)= ]]; then export "${line?}"; fi
+  done <database.env
+  [[ -n ${POSTGRES_USER-} && -n ${POSTGRES_PASSWORD-} && -n ${POSTGRES_DB-} ]] ||
+    die "database.env must set POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB"
+  # Those of another server, which would otherwise win over the settings above.
+  unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGPASSFILE PGDATABASE PGSERVICE PGOPTIONS PGDATA
+}
+
+# postgres_folders: prints the folders that may hold PostgreSQL's programs, best first.
+postgres_folders() {
+  if [[ -n ${PG_BIN-} ]]; then
+    echo "$PG_BIN"
+    return
+  fi
+  printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV
+  pg_config --bindir 2>/dev/null || true
+}
+
+# major_version FOLDER: prints the major version of the server in a folder of programs.
+major_version() {
+  local version
+  version=$("$1/postgres" --version 2>/dev/null) || return 1
+  [[ $version =~ \)\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# find_postgres: sets postgres_bin and postgres_version, to those that made the data if it is kept. Fails if there are
+# none.
+find_postgres() {
+  local folder wanted=
+  if $keep && [[ -e data/postgres ]]; then wanted=$(<data/postgres/PG_VERSION); fi
+  while IFS= read -r folder; do
+    [[ -x $folder/initdb && -x $folder/psql ]] || continue
+    postgres_version=$(major_version "$folder") || continue
+    ((postgres_version >= OLDEST_POSTGRES)) || continue
+    [[ -z $wanted || $postgres_version == "$wanted" ]] || continue
+    postgres_bin=$folder
+    return
+  done < <(postgres_folders)
+  [[ -z $wanted ]] ||
+    die "data/ was made by PostgreSQL $wanted, which is not here: install it, or start fresh without --keep"
+  return 1
+}
+
+# install_postgres: installs Debian's package, without the cluster that it would otherwise make and start.
+install_postgres() {
+  local settings=/etc/postgresql-common/createcluster.d/rerun.conf status=0
+  echo "No PostgreSQL server here: installing Debian's package postgresql ..."
+  mkdir -p "${settings%/*}"
+  echo 'create_main_cluster = false' >"$settings"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y postgresql; } >/dev/null || status=$?
+  rm -f "$settings"
+  rmdir --ignore-fail-on-non-empty "${settings%/*}"
+  ((status == 0)) || die "the package postgresql could not be installed: see apt-get's message above"
+}
+
+# need_postgres: finds PostgreSQL's programs, or installs them where that is this script's to do.
+need_postgres() {
+  find_postgres && return
+  [[ -z ${PG_BIN-} ]] || die "PG_BIN=$PG_BIN holds no PostgreSQL $OLDEST_POSTGRES or later (postgres, initdb, psql)"
+  if ((EUID == 0)) && [[ -e /etc/debian_version ]]; then
+    install_postgres
+    find_postgres && return
+  fi
+  die "no PostgreSQL server, $OLDEST_POSTGRES or later: install the package postgresql, or set PG_BIN to its folder"
+}
+
+# choose_postgres_user: sets as_postgres to the words before a command that make it run as the user of the cluster.
+# PostgreSQL refuses to run as root.
+choose_postgres_user() {
+  local user=postgres
+  as_postgres=()
+  ((EUID == 0)) || return 0
+  if [[ -e data/postgres ]]; then
+    user=$(stat -c %U data/postgres)
+  elif ! id postgres >/dev/null 2>&1; then
+    user=nobody
+  fi
+  postgres_owner=$user:$(id -gn "$user")
+  as_postgres=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --clear-groups)
+  # The way to data/ may lead through a folder that is root's alone, such as /root.
+  "${as_postgres[@]}" stat "$PWD/data/." >/dev/null 2>&1 ||
+    as_postgres+=(--inh-caps=+dac_override --ambient-caps=+dac_override)
+  "${as_postgres[@]}" stat "$PWD/data/." >/dev/null ||
+    die "the user $user, whom PostgreSQL runs as, cannot reach $PWD/data: move the project to a folder open to all"
+}
+
+# make_cluster: makes a database cluster of our own. It gets its name once it is whole.
+make_cluster() {
+  local new=data/postgres.new password=data/run/password
+  rm -rf "$new"
+  mkdir -m 700 "$new"
+  (umask 077 && echo "$POSTGRES_PASSWORD" >"$password")
+  if ((EUID == 0)); then chown "$postgres_owner" "$new" "$password"; fi
+  attend "${as_postgres[@]}" "$postgres_bin/initdb" --pgdata="$PWD/$new" --username="$POSTGRES_USER" \
+    --pwfile="$PWD/$password" --auth=scram-sha-256 --encoding=UTF8 --no-locale >data/logs/initdb.log 2>&1 ||
+    die "PostgreSQL could not make its files: see data/logs/initdb.log"
+  rm -f "$password"
+  mv "$new" data/postgres
+}
+
+# free_port: prints the first port on which nobody answers.
+free_port() {
+  local port=$FIRST_PORT
+  while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do ((port += 1)); done
+  echo "$port"
+}
+
+# start_database: starts PostgreSQL on a port of this machine alone, and waits until it answers.
+start_database() {
+  [[ -e data/postgres ]] || make_cluster
+  export DB_HOST=127.0.0.1 DB_PORT
+  DB_PORT=$(free_port)
+  # A session of its own, so that a Ctrl-C in the terminal does not reach it before the warehouse has been shown. No
+  # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
+  (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
+    -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
+    >>data/logs/postgres.log 2>&1 &
+  local server=$! deadline=$((SECONDS + DATABASE_PATIENCE))
+  remember postgres "$server"
+  until database_ready "$server"; do
+    if ! running postgres >/dev/null || ((SECONDS > deadline)); then
+      die "PostgreSQL did not start: see the end of data/logs/postgres.log"
+    fi
+    attend sleep 0.1
+  done
+  create_database ||
+    die "data/postgres was made with other settings than database.env has: put those back, or start without --keep"
+  database_up=true
+}
+
+# database_ready PID: whether the server of that process accepts connections. Asked of its own file: on the port,
+# another server might answer.
+database_ready() {
+  local lines
+  mapfile -t lines 2>/dev/null <data/postgres/postmaster.pid || return 1
+  [[ ${lines[0]-} == "$1" && ${lines[7]-} == ready* ]]
+}
+
+# create_database: makes the warehouse's database unless it is there.
+create_database() {
+  PGPASSWORD=$POSTGRES_PASSWORD "$postgres_bin/psql" --host="$DB_HOST" --port="$DB_PORT" --username="$POSTGRES_USER" \
+    --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=name="$POSTGRES_DB" <<'SQL'
+select format('create database %I', :'name')
+where not exists (select from pg_database where datname = :'name') \gexec
+SQL
+}
+
+# ---- The programs
+
+# need_cargo: finds cargo, also where rustup has just put it and no new shell was opened since.
+need_cargo() {
+  PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
+  command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup, from https://rustup.rs"
+}
+
+# build: builds the three programs.
+build() {
+  echo "Building (the first time takes some minutes) ..."
+  attend cargo build --release --locked --bins || die "the build failed"
+}
+
+# start_service NAME: starts a service that writes events.
+start_service() {
+  EVENTS_DIR=$inbox/$1 LOGS_DIR=data/logs "$programs/$1" 2>>"data/logs/$1.log" >&2 &
+  remember "$1" $!
+  services[$1]=$!
+}
+
+# watch_services: tells once of each service that failed.
+watch_services() {
+  local name status
+  for name in "${!services[@]}"; do
+    ! running "$name" >/dev/null || continue
+    status=0
+    wait "${services[$name]}" || status=$?
+    unset "services[$name]"
+    ((status == 0)) || echo "rerun.sh: the $name service failed (status $status): see data/logs/$name.log" >&2
+  done
+}
+
+# load_repeatedly: loads the events of the services until the time is over.
+load_repeatedly() {
+  local next=$SECONDS end=$((SECONDS + ${duration:-0})) status
+  while [[ -z $duration ]] || ((SECONDS < end)); do
+    status=0
+    attend "$programs/etl" run || status=$?
+    ((status == 0)) || echo "rerun.sh: etl run ended with status $status; the next one is due within $LOAD_EVERY s" >&2
+    watch_services
+    running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
+    ((next += LOAD_EVERY))
+    ((next >= SECONDS)) || next=$SECONDS
+    if [[ -n $duration ]] && ((next > end)); then next=$end; fi
+    attend sleep $((next > SECONDS ? next - SECONDS : 0))
+  done
+}
+
+# ---- From start to stop
+
+# how_to_query: prints the command that opens the warehouse.
+how_to_query() {
+  local psql=psql
+  command -v psql >/dev/null || psql=$postgres_bin/psql
+  echo "$psql postgresql://$POSTGRES_USER@$DB_HOST:$DB_PORT/$POSTGRES_DB    (the password is in database.env)"
+}
+
+# stop_all: ends everything, and tells what came of it. Runs however the script ends.
+stop_all() {
+  local status=$?
+  set +e
+  trap '' INT TERM HUP PIPE # what has begun to stop is stopped to the end
+  if [[ -n $child ]]; then
+    kill "$child"
+    wait "$child"
+  fi 2>/dev/null
+  $data_is_ours || exit "$status"
+  stop_services
+  if $database_up && running postgres >/dev/null; then
+    printf '\nStopped. In the warehouse now:\n\n'
+    "$programs/etl" status
+  fi
+  stop_database
+  rm -f data/run/password data/run/rerun.pid
+  if $database_up; then
+    printf '\nThe data stays in data/.\n'
+    echo "  go on with it:  ./rerun.sh --keep"
+    echo "  query it:       ./rerun.sh --keep, and in another terminal"
+    echo "                  $(how_to_query)"
+    echo "  start fresh:    ./rerun.sh"
+    echo "  remove it:      ./clean.sh"
+  fi
+  exit "$status"
+}
+
+# take_data: makes data/ ours, emptied unless it is kept.
+take_data() {
+  local other
+  if ! $keep; then
+    [[ ! -e data ]] || echo "Starting fresh; to go on with the last run's data, use ./rerun.sh --keep."
+    clean
+  elif other=$(running rerun); then
+    die "already running, as process $other: stop that first, with Ctrl-C or kill $other"
+  elif [[ -e data ]]; then
+    echo "Going on with the data of the last run."
+  fi
+  mkdir -p data/{run,logs} "$inbox"/{users,cards}
+  stop_services
+  stop_database
+  remember rerun $$
+  data_is_ours=true
+}
+
+# run_native: runs everything on this machine.
+run_native() {
+  trap stop_all EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 141' PIPE
+  trap 'exit 143' TERM
+  read_settings
+  need_own_data
+  need_cargo
+  need_postgres
+  build
+  take_data
+  choose_postgres_user
+  echo "Starting PostgreSQL $postgres_version in data/postgres ..."
+  start_database
+  start_service users
+  start_service cards
+  echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds \`etl run\` loads the new ones."
+  echo "  query:  $(how_to_query)"
+  echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
+  export ETL_INBOX=$inbox
+  load_repeatedly
+}
+
+while (($# > 0)); do
+  case $1 in
+  --keep) keep=true ;;
+  --native) ;;
+  --for)
+    duration=$(seconds "${2-}") || misuse "--for takes a time such as 30s or 2m"
+    shift
+    ;;
+  --for=*) duration=$(seconds "${1#*=}") || misuse "--for takes a time such as 30s or 2m" ;;
+  -h | --help)
+    usage
+    exit
+    ;;
+  *) misuse "unknown argument $1" ;;
+  esac
+  shift
+done
+run_native
