@@ -221,7 +221,7 @@ SQL
 # need_cargo: finds cargo, also where rustup has just put it and no new shell was opened since.
 need_cargo() {
   PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
-  command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup, from https://rustup.rs"
+  command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup"
 }
 
 # build: builds the three programs.

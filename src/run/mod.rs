@@ -9,6 +9,7 @@ mod judged;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,13 @@ use crate::summary::{Counts, Summary};
 use crate::warehouse::{self, RunRecord, Warehouse};
 use backlog::{Backlog, File};
 use judged::{Judged, Log};
+
+/// How long a backfill waits for a run that is at its source: longer than cron's runs take, since nobody starts a
+/// backfill again five seconds later.
+const BACKFILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time between two tries to get a lock: a small part of a run that finds something.
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -79,7 +87,7 @@ impl Outcome {
 /// When the warehouse fails, or no file can be opened at all. Batches that were committed before stay.
 pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Error> {
     let began = Instant::now();
-    let sources = warehouse.lock(&options.sources)?;
+    let sources = lock(warehouse, options)?;
     for busy in options
         .sources
         .iter()
@@ -114,6 +122,23 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
     };
     outcome.summary.total.elapsed = began.elapsed();
     Ok(outcome)
+}
+
+/// Takes the locks of the sources that no other run is at. A backfill is patient; any other run comes again.
+fn lock(warehouse: &mut Warehouse, options: &Options) -> Result<Vec<Source>, Error> {
+    let began = Instant::now();
+    let mut locked = warehouse.lock(&options.sources)?;
+    while locked.len() < options.sources.len()
+        && options.since.is_some()
+        && began.elapsed() < BACKFILL_PATIENCE
+    {
+        thread::sleep(LOCK_POLL);
+        let mut missing = options.sources.clone();
+        missing.retain(|source| !locked.contains(source));
+        locked.extend(warehouse.lock(&missing)?);
+    }
+    locked.sort();
+    Ok(locked)
 }
 
 /// A run on its way.

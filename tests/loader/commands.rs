@@ -114,6 +114,24 @@ fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
 }
 
 #[test]
+fn a_backfill_waits_for_the_run_that_is_at_its_source() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    let mut other =
+        postgres::Client::connect(&server().url(&loader.database), NoTls).expect("a connection");
+    other
+        .batch_execute("select pg_advisory_lock(6648940, 1)")
+        .expect("the lock is free");
+    let summary = std::thread::scope(|scope| {
+        let backfill = scope.spawn(|| loader.run(&["--since", "1d"]));
+        sleep(Duration::from_millis(500));
+        drop(other);
+        backfill.join().expect("the backfill succeeds")
+    });
+    assert_eq!(summary["loaded"], 1);
+}
+
+#[test]
 fn data_goes_to_stdout_and_the_log_to_stderr() {
     let loader = Loader::new();
     put_user(&loader, 1);
