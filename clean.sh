@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Removes what ./rerun.sh made: its processes, should any still run, and the folder data/.
+# Removes what ./rerun.sh made: its containers and their volume, its processes, should any still run, and the folder
+# data/.
 #
 # usage: ./clean.sh
 #
@@ -63,6 +64,31 @@ stop_database() {
   stop postgres INT
 }
 
+# compose ARGUMENT...: Docker Compose, as the engine's own command or as the program of old.
+compose() {
+  if docker compose version >/dev/null 2>&1; then
+    docker compose "$@"
+  else
+    docker-compose "$@"
+  fi
+}
+
+# engine_answers: whether there is a Docker engine that this user may use, with Compose.
+engine_answers() {
+  command -v docker >/dev/null && docker info >/dev/null 2>&1 && compose version >/dev/null 2>&1
+}
+
+# clean_containers: removes the project's containers and their volume.
+clean_containers() {
+  local before
+  engine_answers || return 0
+  before=$(compose ps --all --quiet 2>/dev/null; docker volume ls --quiet)
+  compose down --volumes --remove-orphans --timeout "$GRACE" >/dev/null 2>&1 ||
+    die "the containers could not be removed: see docker compose down --volumes"
+  [[ $before == "$(compose ps --all --quiet 2>/dev/null; docker volume ls --quiet)" ]] ||
+    echo "Removed the containers of the last run and their warehouse."
+}
+
 # need_own_data: ends the script if data/ is there and is another user's.
 need_own_data() {
   if ((EUID != 0)) && [[ -e data && ! -O data ]]; then
@@ -70,8 +96,9 @@ need_own_data() {
   fi
 }
 
-# clean: ends every process of rerun.sh, and removes what it made.
+# clean: ends everything that rerun.sh has started, and removes what it made.
 clean() {
+  clean_containers
   [[ -e data || -L data ]] || return 0
   need_own_data
   stop rerun TERM
@@ -84,7 +111,7 @@ clean() {
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   case "$#:${1-}" in
   0:) clean ;;
-  1:-h | 1:--help) sed -n '2,4s/^# \{0,1\}//p' "$0" ;;
+  1:-h | 1:--help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
   *)
     echo "clean.sh: takes no arguments; see ./clean.sh --help" >&2
     exit 2

@@ -2,14 +2,17 @@
 # Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, and
 # `etl run` every 5 seconds. Ctrl-C stops it all and shows what is in the warehouse.
 #
-# usage: ./rerun.sh [--keep] [--for TIME] [--native]
+# usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native]
 #
 #   --keep      go on with the data of the last run; without it every run starts fresh
 #   --for TIME  stop by itself after a time such as 30s or 2m
-#   --native    run on this machine, without containers (so far the only way)
+#   --docker    run in containers; so it does by itself where a Docker engine answers
+#   --native    run on this machine, without containers
 #
-# All that it makes is below data/, and ./clean.sh removes it. The warehouse's user and password are in database.env.
-# PostgreSQL's programs are looked for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
+# All that it makes is its containers, their volume and data/, and ./clean.sh removes it. The warehouse's user and
+# password are in database.env. With containers, DWH_PORT is its port here (default 54320) and POSTGRES_VERSION its
+# major version (default 17). Without, PostgreSQL's programs are looked for in the folder PG_BIN, in
+# /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
@@ -27,6 +30,7 @@ readonly FIRST_PORT=54320
 readonly OLDEST_POSTGRES=14
 
 keep=false
+way= # docker or native; empty: whichever there is
 duration=
 readonly inbox=data/events/inbox programs=${CARGO_TARGET_DIR:-target}/release
 data_is_ours=false
@@ -35,7 +39,7 @@ child= # the process that attend waits for
 declare -A services=()
 
 usage() {
-  sed -n '2,13s/^# \{0,1\}//p' rerun.sh
+  sed -n '2,16s/^# \{0,1\}//p' rerun.sh
 }
 
 # misuse TEXT: ends the script with what is wrong about its arguments.
@@ -345,10 +349,115 @@ run_native() {
   load_repeatedly
 }
 
+# ---- With containers
+
+# quietly COMMAND...: runs a command whose output matters only if it fails.
+quietly() {
+  local output status=0
+  output=$(mktemp)
+  attend "$@" >"$output" 2>&1 || status=$?
+  ((status == 0)) || tail -n 15 "$output" >&2
+  rm -f "$output"
+  return "$status"
+}
+
+# have_image NAME: whether the engine has an image or can pull it.
+have_image() {
+  docker image inspect "$1" >/dev/null 2>&1 || attend docker pull --quiet "$1" >/dev/null 2>&1
+}
+
+# have_base_images: whether all that the Dockerfile and the compose file build on is there.
+have_base_images() {
+  local image
+  while IFS= read -r image; do
+    have_image "$image" || return 1
+  done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' Dockerfile; echo "postgres:${POSTGRES_VERSION:-17}-bookworm")
+}
+
+# follow_log: shows the sidecar's log, also past a restart of it.
+follow_log() {
+  local since=0
+  while :; do
+    docker logs --follow --since "$since" "$(compose ps --quiet etl)" || true
+    since=$(date +%s)
+    sleep 1
+  done
+}
+
+# stop_containers: ends the containers, and tells what came of them. Runs however the script ends.
+stop_containers() {
+  local status=$?
+  set +e
+  trap '' INT TERM HUP PIPE
+  if [[ -n $child ]]; then
+    kill "$child"
+    wait "$child"
+  fi 2>/dev/null
+  $data_is_ours || exit "$status"
+  if $database_up; then
+    printf '\nStopped. In the warehouse now:\n\n'
+    compose exec -T etl etl status
+  fi
+  compose down --timeout 5 >/dev/null 2>&1
+  if $database_up; then
+    printf '\nThe data stays in the volume of the warehouse and in data/.\n'
+    echo "  go on with it:  ./rerun.sh --keep"
+    echo "  query it:       ./rerun.sh --keep, and in another terminal"
+    echo "                  $(compose_psql)"
+    echo "  start fresh:    ./rerun.sh"
+    echo "  remove it:      ./clean.sh"
+  fi
+  exit "$status"
+}
+
+# compose_name: prints how Compose is called here.
+compose_name() {
+  if docker compose version >/dev/null 2>&1; then echo "docker compose"; else echo docker-compose; fi
+}
+
+# compose_psql: prints the command that opens the warehouse.
+compose_psql() {
+  echo "$(compose_name) exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
+}
+
+# run_docker: runs everything in containers.
+run_docker() {
+  trap stop_containers EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 141' PIPE
+  trap 'exit 143' TERM
+  read_settings
+  need_own_data
+  # Files that the services write belong to whoever started them, so that ./clean.sh may remove them.
+  SERVICE_USER=$(id -u):$(id -g)
+  export SERVICE_USER
+  echo "Building the image (the first time takes some minutes) ..."
+  quietly compose build || die "the build failed, as said above"
+  if ! $keep; then clean; fi
+  mkdir -p data/logs "$inbox"/{users,cards}
+  data_is_ours=true
+  echo "Starting the warehouse, the services and the loader ..."
+  quietly compose up --detach || die "they did not start, as said above"
+  database_up=true
+  echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
+  echo "  query:  $(compose_psql)"
+  echo "  by hand:  $(compose_name) run --rm etl etl status"
+  echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
+  follow_log &
+  child=$!
+  if [[ -n $duration ]]; then
+    sleep "$duration" &
+    wait $!
+  else
+    wait "$child"
+  fi
+}
+
 while (($# > 0)); do
   case $1 in
   --keep) keep=true ;;
-  --native) ;;
+  --docker | --native) way=${1#--} ;;
   --for)
     duration=$(seconds "${2-}") || misuse "--for takes a time such as 30s or 2m"
     shift
@@ -362,4 +471,14 @@ while (($# > 0)); do
   esac
   shift
 done
+if [[ $way == docker ]] && ! engine_answers; then
+  die "no Docker engine with Compose answers here: start it, or use --native"
+elif [[ $way != native ]] && engine_answers; then
+  if have_base_images; then
+    run_docker
+    exit
+  fi
+  [[ $way != docker ]] || die "the base images are neither here nor to be pulled: see docker pull debian:bookworm-slim"
+  echo "The base images are neither here nor to be pulled: going on without containers."
+fi
 run_native

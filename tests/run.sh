@@ -14,7 +14,7 @@ die() { echo "tests/run.sh: $*" >&2; exit 1; }
 
 # install PACKAGE: installs a Debian package, if that is this script's to do.
 install() {
-  ((EUID == 0)) && command -v apt-get >/dev/null || die "install the package $1"
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then die "install the package $1"; fi
   echo "tests/run.sh: installing the package $1"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$1" >/dev/null

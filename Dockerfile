@@ -1,0 +1,43 @@
+# One image for the loader, its cron and the two services.
+#
+# Only long-standing Dockerfile syntax: the classic builder builds it as well as BuildKit does.
+ARG RUST_IMAGE=rust:1-slim-bookworm
+ARG DEBIAN_IMAGE=debian:bookworm-slim
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /build
+
+# The dependencies alone, with empty programs in the place of ours: this layer lasts until Cargo.lock changes.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src/services \
+    && echo 'fn main() {}' | tee src/main.rs src/services/users.rs src/services/cards.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked \
+    && rm -rf src target/release/.fingerprint/etl-*
+
+COPY sql sql
+COPY src src
+RUN cargo build --release --locked
+
+
+FROM ${DEBIAN_IMAGE}
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends cron \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/*.log /etc/cron.d/* /etc/cron.daily/* \
+    && useradd --system --no-create-home --shell /usr/sbin/nologin etl
+COPY --from=build /build/target/release/etl /build/target/release/users /build/target/release/cards /usr/local/bin/
+# Debian's cron reads no file that others may write, and takes the name of the user from each line.
+COPY crontab /etc/cron.d/etl
+RUN chmod 0644 /etc/cron.d/etl
+WORKDIR /var/lib/etl
+
+# The cron sidecar. Cron gives its jobs neither the container's environment nor its output, so the environment goes
+# to a file that bash reads before each job (BASH_ENV in the crontab), and the jobs write their log to a pipe whose
+# other end is this container's output. If cron or the reader of the pipe ends, so does the container, and the engine
+# starts it again. Cron takes every start for a boot of the machine. A run that is cut off by a stop has changed nothing that the next one does not make good.
+CMD ["bash", "-euc", "\
+  umask 077; mkdir -p /run/etl; export -p >/run/etl/environment; rm -f /run/etl/log; mkfifo /run/etl/log; \
+  chown -R etl /run/etl; rm -f /run/crond.reboot; \
+  exec 3<>/run/etl/log; cat <&3 & cron -f & \
+  trap 'kill $(jobs -p); exit 0' TERM INT; \
+  wait -n"]
