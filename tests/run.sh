@@ -6,6 +6,7 @@
 #
 # PG_BIN          folder of the PostgreSQL programs to test against (default: the newest installed)
 # ETL_FIXTURE     archive of the services' real output; its test is skipped without
+# ETL_BASE_IMAGES program that makes base images which can neither be found nor pulled, given their names
 # PROPTEST_CASES  random cases of the timeline property (default 200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,4 +40,5 @@ command -v cargo >/dev/null || die "install Rust with rustup: cargo is not here"
 command -v cc >/dev/null || install gcc
 has_postgres || install_postgres
 
-cargo test --locked --quiet -- "$@"
+# Passed tests show what they print too: that is where a skipped one says so.
+cargo test --locked --quiet -- --show-output "$@"

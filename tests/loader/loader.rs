@@ -1,16 +1,17 @@
 //! An inbox and a database, with the command between them.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::server::server;
+use crate::tables::Tables;
 
 /// How long a lock may outlive the run that held it.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
@@ -18,6 +19,15 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 pub struct Loader {
     folder: TempDir,
     pub database: String,
+    tables: Tables,
+}
+
+impl Deref for Loader {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        &self.tables
+    }
 }
 
 /// What a finished command said.
@@ -35,9 +45,12 @@ impl Loader {
             fs::create_dir(folder.path().join(source))
                 .expect("the temporary folder can be written");
         }
+        let database = server().create_database();
+        let url = server().url(&database);
         Loader {
             folder,
-            database: server().create_database(),
+            database,
+            tables: Tables { url },
         }
     }
 
@@ -76,7 +89,7 @@ impl Loader {
         command
             .args(arguments)
             .env_clear()
-            .env("DATABASE_URL", server().url(&self.database))
+            .env("DATABASE_URL", &self.url)
             .env("ETL_INBOX", self.folder.path());
         command
     }
@@ -99,25 +112,6 @@ impl Loader {
         summary
     }
 
-    pub fn client(&self) -> Client {
-        Client::connect(&server().url(&self.database), NoTls).expect("the database is there")
-    }
-
-    /// The rows of a query as texts, one row a line of columns between bars; null is empty.
-    pub fn query(&self, sql: &str) -> Vec<String> {
-        let wrapped = format!(
-            "select array_to_string(array(select coalesce(value, '') from json_each_text(row_to_json(answer)) with ordinality order by ordinality), '|') from ({sql}) as answer"
-        );
-        let mut client = self.client();
-        client
-            .batch_execute("set timezone = 'UTC'")
-            .expect("the database answers");
-        let rows = client
-            .query(&wrapped, &[])
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
     /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by a moment.
     pub fn wait_for_free_locks(&self) {
         let locks = "select count(*) from pg_locks
@@ -128,13 +122,6 @@ impl Loader {
             assert!(began.elapsed() < LOCK_LIMIT, "a lock was left behind");
             sleep(Duration::from_millis(10));
         }
-    }
-
-    /// The one value of a query.
-    pub fn value(&self, sql: &str) -> String {
-        let rows = self.query(sql);
-        assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
-        rows.into_iter().next().unwrap_or_default()
     }
 }
 

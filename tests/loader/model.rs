@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
-use crate::loader::Loader;
+use crate::tables::Tables;
 
 /// An accepted event, as far as timelines are concerned.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Dimensions {
 }
 
 /// The query whose rows have the shape of [`Dimensions::users`].
-pub const USERS: &str = "select user_id, name, address, job, score, valid_from::text, valid_to::text, is_current, \
+pub const USERS: &str = "select user_id, name, address, job, encode(float8send(score), 'hex') as score, valid_from::text, valid_to::text, is_current, \
                          event_id from warehouse.dim_user order by user_id, valid_from";
 
 /// The query whose rows have the shape of [`Dimensions::cards`].
@@ -47,11 +47,11 @@ pub const EVENTS: &str =
 
 impl Dimensions {
     /// What the tables do hold.
-    pub fn of(loader: &Loader) -> Dimensions {
+    pub fn of(tables: &Tables) -> Dimensions {
         Dimensions {
-            users: loader.query(USERS),
-            cards: loader.query(CARDS),
-            events: loader.value(EVENTS).parse().expect("a number"),
+            users: tables.query(USERS),
+            cards: tables.query(CARDS),
+            events: tables.value(EVENTS).parse().expect("a number"),
         }
     }
 
@@ -135,7 +135,7 @@ fn event(bytes: &[u8], modified_micros: u128) -> Option<(String, Event)> {
                 text(&payload["name"])?,
                 text(&payload["address"])?,
                 text(&payload["job"])?,
-                score(bytes)?.to_string(),
+                format!("{:016x}", score(bytes)?.to_bits()),
             ],
             vec![],
         ),

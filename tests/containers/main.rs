@@ -1,0 +1,326 @@
+//! Drives the shipped Dockerfile and compose file with a real engine: cron loads, the warehouse goes away and comes
+//! back, the loader is killed in the middle of its work, and the tables equal what the model makes of the files.
+//!
+//! Skipped, and said so, where no engine answers or the base images cannot be had.
+
+#[path = "../loader/model.rs"]
+mod model;
+#[path = "../loader/tables.rs"]
+mod tables;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, NoTls};
+use tempfile::TempDir;
+
+use model::Dimensions;
+use tables::Tables;
+
+/// How long something in a container may take to come about: a minute until cron's first full minute, and slack.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the image is built from, and what tells the engine how.
+const SHIPPED: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "Dockerfile",
+    ".dockerignore",
+    "docker-compose.yml",
+    "crontab",
+    "database.env",
+    "sql",
+    "src",
+];
+
+#[test]
+fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
+    if let Err(reason) = base_images() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let project = Project::new();
+    project.compose(&["build"]);
+    let began = Instant::now();
+    project.compose(&["up", "--detach"]);
+    let tables = project.tables();
+
+    eventually("the first card", || {
+        answer(&tables, "select count(*) > 0 from warehouse.card_current")
+    });
+    println!(
+        "up to the first card in card_current: {:.1} s",
+        began.elapsed().as_secs_f32()
+    );
+    eventually("all users", || {
+        answer(
+            &tables,
+            "select count(*) = 1000 from warehouse.user_current",
+        )
+    });
+    eventually("three runs by cron", || {
+        answer(&tables, "select count(*) >= 3 from etl.run")
+    });
+    let log = project.compose(&["logs", "--no-color", "etl"]);
+    assert!(
+        log.lines().filter(|line| line.contains("loaded=")).count() >= 3,
+        "{log}"
+    );
+    eventually("health", || project.health("etl") == "healthy");
+
+    // By hand, while cron goes on.
+    let status = project.compose(&["run", "--rm", "etl", "etl", "status"]);
+    assert!(status.contains("dim_card"), "{status}");
+    project.compose(&["run", "--rm", "etl", "etl", "run", "--since", "7d"]);
+
+    project.compose(&["stop", "dwh"]);
+    sleep(Duration::from_secs(10));
+    let log = project.compose(&["logs", "--no-color", "etl"]);
+    assert!(log.contains("no connection to the warehouse"), "{log}");
+    project.compose(&["start", "dwh"]);
+    let before = project.files();
+    eventually("loading after the warehouse came back", || {
+        project.loaded(&tables) >= before
+    });
+
+    for _ in 0..3 {
+        // A lock stops the next run that has cards to load in the middle of its batch.
+        let mut client = tables.client();
+        let mut lock = client.transaction().expect("the warehouse answers");
+        lock.batch_execute("lock table warehouse.dim_card in exclusive mode")
+            .expect("the lock is free");
+        let is_stuck = "select count(*) > 0 from pg_stat_activity
+                        where application_name = 'etl' and wait_event_type = 'Lock'";
+        eventually("a run to kill", || answer(&tables, is_stuck));
+        project.compose(&["kill", "etl"]);
+        project.compose(&["start", "etl"]);
+    }
+    let before = project.files();
+    eventually("loading after the loader was killed", || {
+        project.loaded(&tables) >= before
+    });
+
+    let began = Instant::now();
+    project.compose(&["stop", "cards"]);
+    project.compose(&["run", "--rm", "etl", "etl", "run", "--settle", "0s"]);
+    let files = project.files();
+    eventually("everything loaded", || project.loaded(&tables) == files);
+    let expected = model::dimensions(&project.inbox());
+    assert_eq!(Dimensions::of(&tables).difference(&expected), None);
+    println!(
+        "stopping and comparing {files} files: {:.1} s",
+        began.elapsed().as_secs_f32()
+    );
+
+    for service in ["etl", "dwh"] {
+        let began = Instant::now();
+        project.compose(&["stop", service]);
+        assert!(
+            began.elapsed() < STOP_LIMIT,
+            "{service} took {:?} to stop",
+            began.elapsed()
+        );
+    }
+}
+
+/// Makes sure of the base images: those that are there, can be pulled, or are made by the program that
+/// `ETL_BASE_IMAGES` names. Else tells why not.
+fn base_images() -> Result<(), String> {
+    let docker = |arguments: &[&str]| {
+        let command = Command::new("docker")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        command.is_ok_and(|status| status.success())
+    };
+    if !docker(&["info"]) {
+        return Err("no Docker engine answers".to_owned());
+    }
+    for image in [
+        "rust:1-slim-bookworm",
+        "debian:bookworm-slim",
+        "postgres:17-bookworm",
+    ] {
+        if docker(&["image", "inspect", image]) || docker(&["pull", image]) {
+            continue;
+        }
+        let made = std::env::var_os("ETL_BASE_IMAGES")
+            .and_then(|program| Command::new(program).arg(image).status().ok())
+            .is_some_and(|status| status.success());
+        if !made {
+            return Err(format!(
+                "the base image {image} is neither there nor to be pulled"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a query says true; a warehouse that is not there yet says nothing.
+fn answer(tables: &Tables, sql: &str) -> bool {
+    Client::connect(&tables.url, NoTls)
+        .and_then(|mut client| client.query_one(sql, &[]))
+        .is_ok_and(|row| row.get(0))
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// A copy of what is shipped, in a folder of its own and so with containers and a volume of its own.
+struct Project {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Project {
+    fn new() -> Project {
+        let folder = tempfile::Builder::new()
+            .prefix("etltest")
+            .tempdir()
+            .expect("a temporary folder");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for shipped in SHIPPED {
+            let copied = Command::new("cp")
+                .arg("-r")
+                .arg(root.join(shipped))
+                .arg(folder.path())
+                .status();
+            assert!(copied.expect("cp can be started").success(), "{shipped}");
+        }
+        for source in ["users", "cards"] {
+            fs::create_dir_all(folder.path().join("data/events/inbox").join(source))
+                .expect("the folder is ours");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("a free port").port();
+        Project { folder, port }
+    }
+
+    fn inbox(&self) -> PathBuf {
+        self.folder.path().join("data/events/inbox")
+    }
+
+    /// Runs Docker Compose, which must succeed, and gives what it printed.
+    fn compose(&self, arguments: &[&str]) -> String {
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("Docker Compose can be started");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "compose {arguments:?}: {printed}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        printed
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let plugin = Command::new("docker").args(["compose", "version"]).output();
+        let mut command = match plugin {
+            Ok(output) if output.status.success() => {
+                let mut command = Command::new("docker");
+                command.arg("compose");
+                command
+            }
+            _ => Command::new("docker-compose"),
+        };
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("DWH_PORT", self.port.to_string())
+            .env_remove("COMPOSE_PROJECT_NAME")
+            .env_remove("COMPOSE_FILE");
+        command
+    }
+
+    /// The warehouse, through its port on the loopback address, with what `database.env` says.
+    fn tables(&self) -> Tables {
+        let settings = fs::read_to_string(self.folder.path().join("database.env"))
+            .expect("database.env can be read");
+        let setting = |name: &str| {
+            let line = settings
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap_or_else(|| panic!("{name} is not in database.env"))
+                .to_owned()
+        };
+        let url = format!(
+            "postgresql://{}:{}@127.0.0.1:{}/{}",
+            setting("POSTGRES_USER"),
+            setting("POSTGRES_PASSWORD"),
+            self.port,
+            setting("POSTGRES_DB")
+        );
+        Tables { url }
+    }
+
+    fn health(&self, service: &str) -> String {
+        let id = self.compose(&["ps", "--quiet", service]);
+        let format = "{{.State.Health.Status}}";
+        let output = Command::new("docker")
+            .args(["inspect", "--format", format, id.trim()])
+            .output();
+        String::from_utf8_lossy(&output.expect("docker can be started").stdout)
+            .trim()
+            .to_owned()
+    }
+
+    /// Event files in the inbox.
+    fn files(&self) -> usize {
+        let json = |folder: &str| {
+            fs::read_dir(self.inbox().join(folder))
+                .expect("the inbox can be listed")
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .filter(|name| name.ends_with(".json") && !name.starts_with('.'))
+                .count()
+        };
+        json("users") + json("cards")
+    }
+
+    /// Event files that the warehouse has, as events or as rejections.
+    fn loaded(&self, tables: &Tables) -> usize {
+        let sql = "select (select count(*) from landing.user_event) + (select count(*) from landing.card_event)
+                   + (select count(*) from landing.rejected_event)";
+        let loaded: Result<i64, _> = Client::connect(&tables.url, NoTls)
+            .and_then(|mut client| client.query_one(sql, &[]))
+            .map(|row| row.get(0));
+        loaded.map_or(0, |loaded| usize::try_from(loaded).unwrap_or_default())
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        let _ = self
+            .command(&["down", "--volumes", "--timeout", "5"])
+            .output();
+        // What the containers wrote is root's; where this is not root, a container takes it away.
+        let folder = format!("{}/data:/data", self.folder.path().display());
+        let _ = Command::new("docker")
+            .args([
+                "run",
+                "--rm",
+                "--volume",
+                &folder,
+                "debian:bookworm-slim",
+                "rm",
+                "-rf",
+                "/data/events",
+                "/data/logs",
+            ])
+            .output();
+    }
+}
