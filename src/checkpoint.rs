@@ -27,7 +27,7 @@ pub struct Checkpoint {
     pub pending: i64,
 }
 
-/// What a run has come past in one source.
+/// What a run has come past in one source, by the change times that its files had at the scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Change time of the last file that was dealt with, in the order of change.
@@ -49,16 +49,28 @@ impl Reach {
 }
 
 impl Checkpoint {
-    /// From where a run looks at files: the offset less the overlap, or the start it was given.
+    /// From where a run looks at files: the offset less the overlap, or the start it was given; `None` is everything.
     ///
-    /// An offset ahead of the clock is a clock that was set back; files that have changed since bear its new time.
+    /// An offset ahead of the clock is a clock that was set back; files that have changed since bear its new time. If
+    /// that was more than the overlap, nobody knows how far back they reach.
     pub fn start(
         &self,
         since: Option<FileTime>,
         overlap: Duration,
         now: FileTime,
     ) -> Option<FileTime> {
-        since.or_else(|| self.offset.map(|offset| offset.min(now).before(overlap)))
+        if since.is_some() {
+            return since;
+        }
+        let start = self.offset?.before(overlap);
+        if start <= now {
+            return Some(start.min(now.before(overlap)));
+        }
+        log::warn!(
+            "the clock stands before the checkpoint of {}, so it was set back: looking at everything in the folder",
+            self.source
+        );
+        None
     }
 
     /// Whether a run from `since` leaves no gap after the offset, so that the offset may follow it.
@@ -70,7 +82,7 @@ impl Checkpoint {
         }
     }
 
-    /// The offset after a run that left no gap has come this far.
+    /// The offset after a run that left no gap has come this far, having scanned the folder at `now`.
     pub fn advanced(&self, reach: Reach, now: FileTime) -> Option<FileTime> {
         let limit = reach.left.map_or(now, |left| left.min(now));
         let reached = reach.dealt_with.map(|changed| changed.min(limit));
@@ -162,4 +174,77 @@ pub fn recent_files(
         .iter()
         .map(|row| (row.get(0), FileTime::from_nanos(row.get(1))))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Checkpoint, Reach};
+    use crate::clock::FileTime;
+    use crate::source::Source;
+
+    const OVERLAP: Duration = Duration::from_nanos(60);
+
+    fn at(offset: Option<i64>) -> Checkpoint {
+        Checkpoint {
+            source: Source::Users,
+            offset: offset.map(FileTime::from_nanos),
+            pending: 0,
+        }
+    }
+
+    #[test]
+    fn a_run_starts_an_overlap_before_the_offset() {
+        let start = |offset: Option<i64>, since: Option<i64>, now: i64| {
+            at(offset)
+                .start(
+                    since.map(FileTime::from_nanos),
+                    OVERLAP,
+                    FileTime::from_nanos(now),
+                )
+                .map(FileTime::nanos)
+        };
+        assert_eq!(start(None, None, 1_000), None);
+        assert_eq!(start(Some(500), None, 1_000), Some(440));
+        // A clock that was set back by a little, and by more than the overlap.
+        assert_eq!(start(Some(500), None, 480), Some(420));
+        assert_eq!(start(Some(500), None, 439), None);
+        assert_eq!(start(Some(500), Some(7), 1_000), Some(7));
+        assert_eq!(start(None, Some(7), 1_000), Some(7));
+    }
+
+    #[test]
+    fn the_offset_follows_what_was_dealt_with_and_passes_neither_what_was_left_nor_the_clock() {
+        let advanced =
+            |offset: Option<i64>, dealt_with: Option<i64>, left: Option<i64>, now: i64| {
+                let reach = Reach {
+                    dealt_with: dealt_with.map(FileTime::from_nanos),
+                    left: left.map(FileTime::from_nanos),
+                };
+                at(offset)
+                    .advanced(reach, FileTime::from_nanos(now))
+                    .map(FileTime::nanos)
+            };
+        assert_eq!(advanced(None, None, None, 1_000), None);
+        assert_eq!(advanced(None, None, Some(500), 1_000), None);
+        assert_eq!(advanced(None, Some(700), None, 1_000), Some(700));
+        assert_eq!(advanced(Some(600), Some(700), None, 1_000), Some(700));
+        assert_eq!(advanced(Some(600), Some(500), None, 1_000), Some(600));
+        assert_eq!(advanced(Some(600), Some(700), Some(650), 1_000), Some(650));
+        assert_eq!(advanced(Some(600), Some(700), Some(550), 1_000), Some(600));
+        // A file stamped in the future, and a clock that was set back.
+        assert_eq!(advanced(Some(600), Some(9_000), None, 1_000), Some(1_000));
+        assert_eq!(advanced(Some(600), None, None, 400), Some(400));
+    }
+
+    #[test]
+    fn a_backfill_that_leaves_a_gap_does_not_reach_the_offset() {
+        let reached = |offset: Option<i64>, since: Option<i64>| {
+            at(offset).is_reached_by(since.map(FileTime::from_nanos))
+        };
+        assert!(reached(None, None) && reached(Some(5), None));
+        assert!(reached(Some(5), Some(5)) && reached(Some(5), Some(1)));
+        assert!(!reached(Some(5), Some(6)) && !reached(None, Some(1)));
+    }
 }

@@ -86,21 +86,26 @@ impl Folder {
                 Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(errno),
             };
-            let changed = Stamp::of(&stat).changed;
-            if from.is_none_or(|from| changed >= from) {
-                listing.push(name, changed);
+            let stamp = Stamp::of(&stat);
+            if from.is_none_or(|from| stamp.changed >= from) {
+                listing.push(name, stamp, is_regular(&stat));
             }
         }
-        listing.entries.sort_unstable_by_key(|entry| entry.changed);
+        listing.sort();
         Ok(listing)
     }
 
-    /// Reads a file of the folder if it is a regular file of at most `max_size` bytes.
+    /// Reads a file of the listing if it is a regular file of at most `max_size` bytes.
     ///
     /// # Errors
     ///
     /// [`Error::Folder`] when this process can open no file at all, which says nothing of this one.
-    pub fn read(&self, name: &[u8], max_size: u64) -> Result<Reading, Error> {
+    pub fn read(&self, listing: &Listing, entry: &Entry, max_size: u64) -> Result<Reading, Error> {
+        // Opening a FIFO or a device can have effects of its own.
+        if !entry.is_regular {
+            return Ok(Reading::NotRegular);
+        }
+        let name = listing.name(entry);
         match self.read_regular(name, max_size) {
             Ok(reading) => Ok(reading),
             Err(Errno::NOENT) => Ok(Reading::Vanished),
@@ -122,7 +127,7 @@ impl Folder {
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let file = rustix::fs::openat(&self.handle, name, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        if !is_regular(&stat) {
             return Ok(Reading::NotRegular);
         }
         let stamp = Stamp::of(&stat);
@@ -140,15 +145,25 @@ impl Folder {
                 document.reserve(document.len());
             }
         }
+        // A document that changes meanwhile is neither the old one nor the new one, and its times are those of neither.
+        if Stamp::of(&rustix::fs::fstat(&file)?) != stamp {
+            return Ok(Reading::Changing);
+        }
         Ok(Reading::Document(stamp, document))
     }
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 /// What came of reading a file.
 #[derive(Debug)]
 pub enum Reading {
-    /// The whole content, and the stamp that the file had just before it was read.
+    /// The whole content, and the stamp that the file had before and after it was read.
     Document(Stamp, Vec<u8>),
+    /// It was written to while it was read.
+    Changing,
     /// A regular file over the limit, which is given; not read.
     TooLarge(Stamp, u64),
     /// A link, a folder, a FIFO, a socket or a device: never opened for its content.
@@ -194,18 +209,33 @@ pub struct Listing {
 pub struct Entry {
     /// Its inode change time at the scan.
     pub changed: FileTime,
+    /// Its length in bytes at the scan.
+    pub size: u64,
+    is_regular: bool,
     name_start: usize,
     name_end: usize,
 }
 
 impl Listing {
-    fn push(&mut self, name: &[u8], changed: FileTime) {
+    fn push(&mut self, name: &[u8], stamp: Stamp, is_regular: bool) {
         let name_start = self.names.len();
         self.names.extend_from_slice(name);
         self.entries.push(Entry {
-            changed,
+            changed: stamp.changed,
+            size: stamp.size,
+            is_regular,
             name_start,
             name_end: self.names.len(),
+        });
+    }
+
+    /// Puts the files in the order in which they changed; the name decides between equal times, so that the order is
+    /// the same whichever way the folder is listed.
+    fn sort(&mut self) {
+        let names = &self.names;
+        let name = |entry: &Entry| &names[entry.name_start..entry.name_end];
+        self.entries.sort_unstable_by(|one, other| {
+            (one.changed, name(one)).cmp(&(other.changed, name(other)))
         });
     }
 

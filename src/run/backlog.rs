@@ -13,11 +13,9 @@ use crate::error::Error;
 use crate::inbox::{Folder, Listing, Reading, name_text};
 use crate::source::Source;
 
-/// Bytes of documents that a batch holds in memory before it is closed, even if it has room for more files.
-const BATCH_BYTES: usize = 64 << 20;
-
-/// Files read between two looks at how many bytes the batch has got.
-const READ_STRIDE: usize = 4_096;
+/// Bytes of documents that a batch holds before it is closed, even if it has room for more files. They stand in memory
+/// once or twice, and one parameter of a statement can hold them all: PostgreSQL takes up to 1 GiB.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// Fewest items worth a second thread: below it, starting one takes longer than the work.
 const PARALLEL_FROM: usize = 512;
@@ -34,14 +32,17 @@ pub(super) struct Backlog {
     /// Whether the run leaves no gap after the checkpoint.
     contiguous: bool,
     reach: Reach,
+    /// The clock before the scan: a file that changes later may not have been seen.
+    scanned_at: FileTime,
 }
 
 /// A file taken from a backlog.
 pub(super) struct File {
     /// Its name as text, see [`name_text`].
     pub(super) name: String,
-    /// Its change time at the scan.
-    pub(super) changed: FileTime,
+    /// Its change time at the scan. The offset is made of these: a file that has changed since is later in the order
+    /// than files that nobody has seen yet.
+    pub(super) scanned: FileTime,
     /// What came of reading it.
     pub(super) reading: Reading,
 }
@@ -54,7 +55,8 @@ impl Backlog {
         options: &Options,
     ) -> Result<Result<Backlog, Error>, Error> {
         let since = options.since.map(FileTime::from);
-        let start = checkpoint.start(since, options.overlap, clock::now().into());
+        let scanned_at = clock::now().into();
+        let start = checkpoint.start(since, options.overlap, scanned_at);
         let scan = Folder::open(&options.inbox, checkpoint.source)
             .and_then(|folder| folder.scan(start).map(|listing| (folder, listing)));
         let (folder, mut listing) = match scan {
@@ -71,18 +73,21 @@ impl Backlog {
             listing.len(),
             folder.path().display()
         );
-        Ok(Ok(Backlog {
+        let mut backlog = Backlog {
             folder,
             listing,
             taken: 0,
             saved: checkpoint,
-            checkpoint: Checkpoint {
-                pending: 0,
-                ..checkpoint
-            },
+            checkpoint,
             contiguous: checkpoint.is_reached_by(since),
             reach: Reach::default(),
-        }))
+            scanned_at,
+        };
+        if backlog.contiguous {
+            backlog.checkpoint.pending = 0;
+            backlog.advance();
+        }
+        Ok(Ok(backlog))
     }
 
     /// The source whose folder this is.
@@ -97,47 +102,45 @@ impl Backlog {
 
     /// Takes and reads the files that come next, as many as there is room for.
     fn take(&mut self, room: &mut Room, options: &Options) -> Result<Vec<File>, Error> {
-        let mut files = Vec::new();
-        while !room.is_full() && self.taken < self.listing.len() {
-            let stride = READ_STRIDE
-                .min(room.files)
-                .min(self.listing.len() - self.taken);
-            let entries = self.listing.entries(self.taken..self.taken + stride);
-            let read = in_parallel(entries, |entry| -> Result<File, Error> {
-                let name = self.listing.name(entry);
-                Ok(File {
-                    name: name_text(name).into_owned(),
-                    changed: entry.changed,
-                    reading: self.folder.read(name, options.max_file_size)?,
-                })
-            });
-            for file in read {
-                let file = file?;
-                if let Reading::Document(_, document) = &file.reading {
-                    room.bytes = room.bytes.saturating_sub(document.len());
-                }
-                files.push(file);
-            }
-            room.files -= stride;
-            self.taken += stride;
-        }
-        Ok(files)
+        let rest = self.listing.entries(self.taken..self.listing.len());
+        let count = rest
+            .iter()
+            .take_while(|entry| room.take(entry.size, options.max_file_size))
+            .count();
+        let files = in_parallel(&rest[..count], |entry| {
+            Ok(File {
+                name: name_text(self.listing.name(entry)).into_owned(),
+                scanned: entry.changed,
+                reading: self
+                    .folder
+                    .read(&self.listing, entry, options.max_file_size)?,
+            })
+        });
+        self.taken += count;
+        files.into_iter().collect()
     }
 
-    /// Notes what became of files that were taken: these were dealt with, those left for later.
+    /// Notes what became of files that were taken, by their change times at the scan: these were dealt with, those left
+    /// for later.
     pub(super) fn pass(
         &mut self,
         dealt_with: impl Iterator<Item = FileTime>,
         left: impl Iterator<Item = FileTime>,
     ) {
         dealt_with.for_each(|changed| self.reach.deal_with(changed));
+        let mut pending = 0;
         left.for_each(|changed| {
             self.reach.leave(changed);
-            self.checkpoint.pending += 1;
+            pending += 1;
         });
         if self.contiguous {
-            self.checkpoint.offset = self.saved.advanced(self.reach, clock::now().into());
+            self.checkpoint.pending += pending;
+            self.advance();
         }
+    }
+
+    fn advance(&mut self) {
+        self.checkpoint.offset = self.saved.advanced(self.reach, self.scanned_at);
     }
 
     /// The checkpoint to save.
@@ -159,12 +162,21 @@ impl Backlog {
 /// How much more a batch can hold.
 struct Room {
     files: usize,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Room {
-    fn is_full(&self) -> bool {
-        self.files == 0 || self.bytes == 0
+    /// Takes the room of a file of this size, which is not read if it is over the limit. Only a batch without room for
+    /// anything refuses: a file for which there is too little fills it.
+    fn take(&mut self, size: u64, limit: u64) -> bool {
+        if self.files == 0 || self.bytes == 0 {
+            return false;
+        }
+        self.files -= 1;
+        if size <= limit {
+            self.bytes = self.bytes.saturating_sub(size);
+        }
+        true
     }
 }
 

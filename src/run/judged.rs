@@ -1,5 +1,7 @@
 //! The files of a batch, judged: what each is, and how it gets into the warehouse.
 
+use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ enum Verdict<'a> {
     Rejected(Stamp, Rejection),
     /// It has not ended, and has changed too lately for that to be its fault.
     Pending,
+    /// The file system fails to read it.
+    Faulty(&'a io::Error),
     /// Not a regular file.
     LeftAlone,
     Vanished,
@@ -52,7 +56,12 @@ impl<'a> Verdict<'a> {
                     limit: *limit,
                 },
             ),
-            // A writer may give the right to read a file after it has created it.
+            Reading::Changing => Verdict::Pending,
+            // The right to read a file may be given after it was made, and giving it changes the file's change time. Any
+            // other fault is the file system's: it leaves no trace on the file when it is mended, so the file waits.
+            Reading::Unreadable(_, error) if error.kind() != ErrorKind::PermissionDenied => {
+                Verdict::Faulty(error)
+            }
             Reading::Unreadable(stamp, error) => unless_settled(
                 *stamp,
                 Rejection::Unreadable {
@@ -71,10 +80,12 @@ pub(super) struct Judged<'a> {
     users: Vec<Arrival<'a, User<'a>>>,
     cards: Vec<Arrival<'a, Card<'a>>>,
     rejected: Vec<RejectedFile<'a>>,
-    /// Names and change times of the files left for later.
-    pending: Vec<(&'a str, FileTime)>,
-    /// Names and change times of all other files, as they were when they were read.
-    dealt_with: Vec<(&'a str, FileTime)>,
+    /// Files left for later.
+    pending: Vec<&'a File>,
+    /// All others that are still there, each with its change time when it was read.
+    dealt_with: Vec<(&'a File, FileTime)>,
+    /// Files that the file system fails to read, with what it says.
+    faulty: Vec<(&'a str, &'a io::Error)>,
     /// Links, FIFOs and the like.
     left_alone: Vec<&'a str>,
     /// Files that were there during the scan and are no more.
@@ -93,6 +104,7 @@ impl<'a> Judged<'a> {
             rejected: Vec::new(),
             pending: Vec::new(),
             dealt_with: Vec::with_capacity(files.len()),
+            faulty: Vec::new(),
             left_alone: Vec::new(),
             vanished: Vec::new(),
         };
@@ -101,20 +113,24 @@ impl<'a> Judged<'a> {
             match verdict {
                 Verdict::Accepted(stamp, AcceptedEvent::User(event)) => {
                     judged.users.push(arrival(event, place, name, stamp));
-                    judged.dealt_with.push((name, stamp.changed));
+                    judged.dealt_with.push((file, stamp.changed));
                 }
                 Verdict::Accepted(stamp, AcceptedEvent::Card(event)) => {
                     judged.cards.push(arrival(event, place, name, stamp));
-                    judged.dealt_with.push((name, stamp.changed));
+                    judged.dealt_with.push((file, stamp.changed));
                 }
                 Verdict::Rejected(stamp, rejection) => {
                     judged.rejected.push(rejected_file(file, stamp, rejection));
-                    judged.dealt_with.push((name, stamp.changed));
+                    judged.dealt_with.push((file, stamp.changed));
                 }
-                Verdict::Pending => judged.pending.push((name, file.changed)),
+                Verdict::Pending => judged.pending.push(file),
+                Verdict::Faulty(error) => {
+                    judged.pending.push(file);
+                    judged.faulty.push((name, error));
+                }
                 Verdict::LeftAlone => {
                     judged.left_alone.push(name);
-                    judged.dealt_with.push((name, file.changed));
+                    judged.dealt_with.push((file, file.scanned));
                 }
                 Verdict::Vanished => judged.vanished.push(name),
             }
@@ -127,14 +143,37 @@ impl<'a> Judged<'a> {
         self.dealt_with.is_empty()
     }
 
-    /// Change times of the files that were dealt with.
+    /// Change times at the scan of the files that were dealt with.
     pub(super) fn dealt_with(&self) -> impl Iterator<Item = FileTime> {
-        self.dealt_with.iter().map(|(_, changed)| *changed)
+        self.dealt_with.iter().map(|(file, _)| file.scanned)
     }
 
-    /// Change times of the files left for later.
+    /// Change times at the scan of the files left for later.
     pub(super) fn pending(&self) -> impl Iterator<Item = FileTime> {
-        self.pending.iter().map(|(_, changed)| *changed)
+        self.pending.iter().map(|file| file.scanned)
+    }
+
+    /// Says what is odd about single files, whether or not they are dealt with.
+    pub(super) fn log_oddities(&self, folder: &Path) {
+        for (name, error) in &self.faulty {
+            log::warn!(
+                "{} cannot be read: {error}; it waits, and holds the checkpoint, until it can be",
+                shown(folder, name)
+            );
+        }
+        for name in &self.left_alone {
+            log::warn!(
+                "left {} alone: it is a link, a folder, a FIFO, a socket or a device, and only \
+                 regular files are events",
+                shown(folder, name)
+            );
+        }
+        for name in &self.vanished {
+            log::warn!(
+                "{} was in the folder and was gone when it was to be read",
+                shown(folder, name)
+            );
+        }
     }
 
     /// What is known before anything is written.
@@ -166,8 +205,9 @@ impl<'a> Judged<'a> {
         let source = backlog.source();
         let mut counts = self.counts();
         let mut rejected = self.rejected;
-        let mut good: Vec<(usize, &str)> =
+        let accepted: Vec<(usize, &str)> =
             arrived(&self.users).chain(arrived(&self.cards)).collect();
+        let mut refused = HashSet::new();
         for landed in [
             dimension::load(transaction, run_id, self.users)?,
             dimension::load(transaction, run_id, self.cards)?,
@@ -179,28 +219,32 @@ impl<'a> Judged<'a> {
             counts.versions_opened += landed.versions_opened;
             counts.versions_closed += landed.versions_closed;
             for (place, rejection) in landed.conflicts {
-                good.retain(|(good, _)| *good != place);
+                refused.insert(place);
                 let file = &self.files[place];
                 if let Reading::Document(stamp, _) = &file.reading {
                     rejected.push(rejected_file(file, *stamp, rejection));
                 }
             }
         }
-        let good: Vec<&str> = good.into_iter().map(|(_, name)| name).collect();
+        let good: Vec<&str> = accepted
+            .into_iter()
+            .filter(|(place, _)| !refused.contains(place))
+            .map(|(_, name)| name)
+            .collect();
         rejected::resolve(transaction, run_id, source, &good)?;
         rejected::keep(transaction, run_id, source, &rejected)?;
         let checkpoint = backlog.checkpoint();
-        checkpoint.remember(transaction, overlap, &self.dealt_with)?;
+        let seen: Vec<(&str, FileTime)> = self
+            .dealt_with
+            .iter()
+            .map(|(file, changed)| (file.name.as_str(), *changed))
+            .collect();
+        checkpoint.remember(transaction, overlap, &seen)?;
         checkpoint.save(transaction, counts)?;
 
-        let folder = backlog.folder().path();
-        rejected.iter().for_each(|file| log.rejected(folder, file));
-        self.left_alone
+        rejected
             .iter()
-            .for_each(|name| log.left_alone(folder, name));
-        self.vanished
-            .iter()
-            .for_each(|name| log.vanished(folder, name));
+            .for_each(|file| log.rejected(backlog.folder().path(), file));
         Ok(counts)
     }
 }
@@ -233,7 +277,7 @@ fn arrived<'a, S>(arrivals: &[Arrival<'a, S>]) -> impl Iterator<Item = (usize, &
         .map(|arrival| (arrival.file, arrival.file_name))
 }
 
-/// What a run says of single files.
+/// What a run says of rejected files.
 #[derive(Default)]
 pub(super) struct Log {
     rejections: usize,
@@ -252,30 +296,25 @@ impl Log {
         }
     }
 
-    fn left_alone(&self, folder: &Path, name: &str) {
-        log::warn!(
-            "left {} alone: it is a link, a folder, a FIFO, a socket or a device, and only regular files are events",
-            shown(folder, name)
-        );
-    }
-
-    fn vanished(&self, folder: &Path, name: &str) {
-        log::warn!(
-            "{} was in the folder and was gone when it was to be read",
-            shown(folder, name)
-        );
-    }
-
     /// Says how many rejections were not logged.
     pub(super) fn conclude(&self) {
         let more = self.rejections.saturating_sub(LOGGED_REJECTIONS);
         if more > 0 {
-            log::warn!("{more} more rejected: all of them are in landing.rejected_event");
+            log::warn!(
+                "{more} more rejected, for what `etl status` sums up and landing.rejected_event tells"
+            );
         }
     }
 }
 
 /// A file's path on one line, whatever its name holds.
 fn shown(folder: &Path, name: &str) -> String {
-    format!("{}/{}", folder.display(), name.escape_debug())
+    let mut shown = format!("{}/", folder.display());
+    for character in name.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }

@@ -217,6 +217,7 @@ impl<'r> Run<'r> {
             let began = Instant::now();
             let judged = Judged::from_files(files, self.options.settle);
             backlogs[*place].pass(judged.dealt_with(), judged.pending());
+            judged.log_oddities(backlogs[*place].folder().path());
             parts.push((*place, judged, began.elapsed()));
         }
         if parts.iter().all(|(_, judged, _)| judged.is_idle()) {

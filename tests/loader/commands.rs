@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::loader::{Loader, card_event, event_id, user_event};
 use crate::server::server;
 
+/// Longer than the kernel's coarse clock, which stamps files, may be behind.
+const PAUSE: Duration = Duration::from_millis(30);
+
 fn put_user(loader: &Loader, number: u64) {
     let event = user_event(
         &event_id(number),
@@ -54,11 +57,17 @@ fn a_second_run_finds_nothing_and_changes_nothing() {
 fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
     let loader = Loader::new();
     let offset = || loader.value("select offset_at from etl.checkpoint where source = 'users'");
+    let between = || {
+        sleep(PAUSE);
+        let moment = chrono::Utc::now().to_rfc3339();
+        sleep(PAUSE);
+        moment
+    };
     put_user(&loader, 1);
-    sleep(Duration::from_millis(300));
+    let since = between();
     put_user(&loader, 2);
     // Before the first run there is no offset: a backfill over a part leaves the rest to the next run.
-    assert_eq!(loader.run(&["--since", "250ms"])["loaded"], 1);
+    assert_eq!(loader.run(&["--since", &since])["loaded"], 1);
     assert_eq!(offset(), "");
     assert_eq!(loader.run(&[])["loaded"], 1);
     let first = offset();
@@ -67,12 +76,67 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
     assert_eq!(offset(), first);
     // With an offset, a backfill that begins after it leaves out what lies between.
     put_user(&loader, 3);
-    sleep(Duration::from_millis(300));
+    let since = between();
     put_user(&loader, 4);
-    assert_eq!(loader.run(&["--since", "250ms"])["loaded"], 1);
+    assert_eq!(loader.run(&["--since", &since])["loaded"], 1);
     assert_eq!(offset(), first);
     assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 1);
     assert_ne!(offset(), first);
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_no_file() {
+    let loader = Loader::new();
+    put_user(&loader, 1);
+    loader.run(&[]);
+    // What a clock an hour ahead would have left behind.
+    loader
+        .client()
+        .batch_execute("update etl.checkpoint set offset_at = now() + interval '1 hour'")
+        .expect("the books can be changed");
+    put_user(&loader, 2);
+    sleep(PAUSE);
+    let said = loader.etl(&["run", "--json", "--overlap", "1ms"]);
+    assert!(said.log.contains("it was set back"), "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    assert_eq!(
+        loader.value("select bool_and(offset_at <= now()) from etl.checkpoint"),
+        "true"
+    );
+    assert_eq!(loader.etl(&["run", "--overlap", "1ms"]).log, "");
+}
+
+#[test]
+fn files_that_change_during_a_run_do_not_carry_the_offset_past_others() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    for number in 0..600 {
+        put_user(&loader, number);
+    }
+    sleep(PAUSE);
+    let mut child = loader
+        .command(&["run", "--batch-size", "10", "--overlap", "0s"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("etl can be started");
+    while loader.value("select count(*) < 50 from landing.user_event") == "true" {
+        sleep(Duration::from_millis(5));
+    }
+    // Files that this run has not read yet change now, later than files that it has not read either.
+    for number in (300..600).step_by(20) {
+        put_user(&loader, number);
+    }
+    while loader.value("select count(*) < 400 from landing.user_event") == "true" {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("etl is ours");
+    child.wait().expect("etl is ours");
+    loader.wait_for_free_locks();
+    loader.run(&["--overlap", "0s"]);
+    assert_eq!(
+        loader.value("select count(*) from landing.user_event"),
+        "600"
+    );
 }
 
 #[test]

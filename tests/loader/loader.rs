@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -10,11 +12,14 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::server;
+use crate::server::{is_root, server};
 use crate::tables::Tables;
 
 /// How long a lock may outlive the run that held it.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+/// A user who owns nothing, on every Linux.
+const NOBODY: u32 = 65_534;
 
 pub struct Loader {
     folder: TempDir,
@@ -101,6 +106,26 @@ impl Loader {
                 .output()
                 .expect("etl can be started"),
         )
+    }
+
+    /// Runs the command as a user to whom permissions apply, which root is not.
+    pub fn etl_unprivileged(&self, arguments: &[&str]) -> Said {
+        if !is_root() {
+            return self.etl(arguments);
+        }
+        let program = self.path("etl");
+        fs::copy(env!("CARGO_BIN_EXE_etl"), &program).expect("the program can be copied");
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("the folder is ours");
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("DATABASE_URL", server().tcp_url(&self.database))
+            .env("ETL_INBOX", self.folder.path())
+            .uid(NOBODY)
+            .gid(NOBODY);
+        said(command.output().expect("etl can be started"))
     }
 
     /// Runs `etl run --json` with more arguments, which must succeed, and checks that its numbers add up.

@@ -1,6 +1,7 @@
 //! What the database itself promises, and what runs may do to it.
 
 use std::thread;
+use std::time::Duration;
 
 use postgres::error::SqlState;
 
@@ -229,12 +230,13 @@ fn a_run_creates_no_objects_and_with_nothing_new_writes_one_row_at_the_most() {
 /// A statistic once the backends that are gone have reported: the same twice in a row.
 fn settled(loader: &Loader, sql: &str) -> i64 {
     let mut last = -1;
-    loop {
-        thread::sleep(std::time::Duration::from_millis(300));
+    for _ in 0..100 {
+        thread::sleep(Duration::from_millis(300));
         let now = loader.value(sql).parse().expect("a number");
         if now == last {
             return now;
         }
         last = now;
     }
+    panic!("{sql} never comes to rest");
 }

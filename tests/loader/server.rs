@@ -89,6 +89,14 @@ impl Server {
         )
     }
 
+    /// Where a database of this server is, over TCP, which asks for the password and is open to every user.
+    pub fn tcp_url(&self, database: &str) -> String {
+        format!(
+            "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
     /// Makes an empty database and tells its name.
     pub fn create_database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
