@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock;
@@ -13,9 +13,9 @@ use crate::event::parse_time;
 use crate::run;
 use crate::source::Source;
 
-/// Largest `--max-file-size`, in bytes: a quarter of what one field of the database can hold, since a rejected
-/// document is sent as text of up to twice its length.
-const MAX_FILE_SIZE: u64 = 256 << 20;
+/// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times its text, and
+/// PostgreSQL makes none over 1 GiB.
+const MAX_FILE_SIZE: u64 = 16 << 20;
 
 /// Loads event files into slowly changing dimensions in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -101,7 +101,7 @@ pub struct RunArguments {
     #[arg(long, default_value = "100000", value_name = "FILES")]
     batch_size: NonZeroUsize,
 
-    /// Size from which a file is rejected unread
+    /// Size over which a file is rejected unread
     #[arg(long, default_value_t = 1 << 20, value_parser = clap::value_parser!(u64).range(1..=MAX_FILE_SIZE),
           value_name = "BYTES")]
     max_file_size: u64,
@@ -158,6 +158,7 @@ impl FromStr for Since {
         parse_time(text)
             .or_else(date)
             .or_else(age)
+            .filter(|moment| moment.year() > 0)
             .map(Since)
             .ok_or_else(|| {
                 "a date (2026-11-23), an RFC 3339 time or an age (90m, 36h, 7d) is wanted"

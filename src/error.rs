@@ -20,34 +20,75 @@ pub enum Error {
     /// The folder of a source cannot be used.
     #[error("the inbox folder {path} of {source_name} cannot be read: {cause}; {advice}", path = .path.display())]
     Folder {
+        /// The source.
         source_name: Source,
+        /// Its folder.
         path: PathBuf,
+        /// What the system says.
         cause: io::Error,
+        /// What to do.
         advice: &'static str,
     },
 
     /// No connection to the warehouse.
     #[error("no connection to the warehouse ({address}): {cause}; {advice}")]
     Connection {
+        /// Where it was looked for, without a password.
         address: String,
+        /// What the server or the system says.
         cause: String,
+        /// What to do.
         advice: &'static str,
     },
 
     /// PostgreSQL refused a statement, or went away during one.
+    #[error("the warehouse failed while {doing}: {cause}")]
+    Database {
+        /// What was being done, as it continues "failed while".
+        doing: &'static str,
+        /// What PostgreSQL says.
+        cause: String,
+    },
+
+    /// A run ended before its time.
     #[error(
-        "the warehouse failed while {doing}: {cause}; nothing of this batch was kept, and the next run starts where the last whole batch ended"
+        "{0}; nothing of the unfinished batch is kept, and the next run goes on after the last whole one"
     )]
-    Database { doing: &'static str, cause: String },
+    Unfinished(Box<Error>),
+
+    /// The connection broke while a batch was committed.
+    #[error(
+        "the connection broke while a batch was committed: {cause}; whether it is kept the next run finds out, which loads what is missing and recognises what is not"
+    )]
+    Commit {
+        /// What broke the connection.
+        cause: String,
+    },
 
     /// The schema could not be brought up to date.
     #[error(
         "the schema of the warehouse could not be brought up to date: {cause}; it is as it was before"
     )]
-    Migration { cause: String },
+    Migration {
+        /// What PostgreSQL or the migrations say.
+        cause: String,
+    },
 
-    /// The warehouse has no schema yet.
-    #[error("the warehouse has no schema yet: start `etl run` once, which creates it")]
+    /// The schema is ahead of the program.
+    #[error(
+        "the schema of the warehouse is at version {found}, and this program knows {known}: install the newer program"
+    )]
+    NewerSchema {
+        /// The schema's version.
+        found: i32,
+        /// The newest version that this program knows.
+        known: i32,
+    },
+
+    /// The warehouse has no schema yet, or an older one.
+    #[error(
+        "the warehouse has no schema yet, or an older one than this program's: start `etl run` once, which brings it up to date"
+    )]
     NoSchema,
 
     /// What was to be printed could not be.
@@ -70,6 +111,18 @@ impl Error {
             cause,
             advice,
         }
+    }
+}
+
+/// The error of a failed commit: if the server still answers, the batch was undone.
+pub fn commit_failed(error: &postgres::Error) -> Error {
+    let cause = explain(error);
+    match error.as_db_error() {
+        Some(_) => Error::Database {
+            doing: "committing a batch",
+            cause,
+        },
+        None => Error::Commit { cause },
     }
 }
 

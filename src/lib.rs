@@ -5,6 +5,8 @@
 //! [`event`]s or rejects them with a reason, brings the [`timeline`] of every touched user and card up to date, and
 //! tells what it did in a [`summary`]. [`status`] reads the books that runs leave behind.
 
+#![warn(missing_docs)]
+
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use etl::cli::{Cli, Command, RunArguments, StatusArguments};
 use etl::error::Error;
+use etl::status::Extent;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
 use etl::{run, status};
@@ -54,7 +55,11 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
 }
 
 fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
-    let status = status::read(&mut Warehouse::connect(address)?)?;
+    let extent = match arguments.max_lag {
+        Some(_) if !arguments.json => Extent::Sources,
+        _ => Extent::All,
+    };
+    let status = status::read(&mut Warehouse::connect(address)?, extent)?;
     if arguments.json {
         print_json(&status)?;
     } else {

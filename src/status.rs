@@ -100,16 +100,25 @@ pub struct RunStatus {
     pub counts: Counts,
 }
 
+/// How much of the status is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// How far each source is: a few rows, whatever the size of the warehouse.
+    Sources,
+    /// Everything; the dimensions are counted.
+    All,
+}
+
 /// Reads the status from one snapshot of the warehouse.
 ///
 /// # Errors
 ///
 /// [`Error::NoSchema`] before the first run; [`Error::Database`] when it cannot be read.
-pub fn read(warehouse: &mut Warehouse) -> Result<Status, Error> {
-    let doing = "reading the status";
+pub fn read(warehouse: &mut Warehouse, extent: Extent) -> Result<Status, Error> {
     warehouse
         .checkpoints(&Source::ALL)?
         .ok_or(Error::NoSchema)?;
+    let doing = "reading the status";
     let mut snapshot = warehouse
         .client()
         .build_transaction()
@@ -117,21 +126,17 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Status, Error> {
         .isolation_level(IsolationLevel::RepeatableRead)
         .start()
         .doing(doing)?;
-    let sources = snapshot
-        .query_typed(include_str!("../sql/status/sources.sql"), &[])
-        .doing(doing)?;
-    let rejections = snapshot
-        .query_typed(include_str!("../sql/status/rejections.sql"), &[])
-        .doing(doing)?;
-    let dimensions = snapshot
-        .query_typed(include_str!("../sql/status/dimensions.sql"), &[])
-        .doing(doing)?;
-    let runs = snapshot
-        .query_typed(
+    let mut query = |sql, parameters: &[_]| snapshot.query_typed(sql, parameters).doing(doing);
+    let sources = query(include_str!("../sql/status/sources.sql"), &[])?;
+    let (mut rejections, mut dimensions, mut runs) = Default::default();
+    if extent == Extent::All {
+        rejections = query(include_str!("../sql/status/rejections.sql"), &[])?;
+        dimensions = query(include_str!("../sql/status/dimensions.sql"), &[])?;
+        runs = query(
             include_str!("../sql/status/runs.sql"),
             &[(&RUNS, Type::INT8)],
-        )
-        .doing(doing)?;
+        )?;
+    }
     Ok(Status {
         read_at: clock::now().trunc_subsecs(6),
         sources: sources
@@ -238,17 +243,19 @@ impl fmt::Display for Status {
                 source.pending.to_string(),
             ]);
         }
-        writeln!(f, "{}\n", align(sources, 4))?;
+        writeln!(f, "{}", align(sources, 4))?;
 
-        let mut dimensions = table(&["dimension", "rows", "current rows"]);
-        for dimension in &self.dimensions {
-            dimensions.add_row(vec![
-                dimension.dimension.clone(),
-                dimension.rows.to_string(),
-                dimension.current_rows.to_string(),
-            ]);
+        if !self.dimensions.is_empty() {
+            let mut dimensions = table(&["dimension", "rows", "current rows"]);
+            for dimension in &self.dimensions {
+                dimensions.add_row(vec![
+                    dimension.dimension.clone(),
+                    dimension.rows.to_string(),
+                    dimension.current_rows.to_string(),
+                ]);
+            }
+            writeln!(f, "\n{}", align(dimensions, 1))?;
         }
-        writeln!(f, "{}", align(dimensions, 1))?;
 
         if !self.rejections.is_empty() {
             let mut rejections = table(&["rejected from", "reason", "files"]);

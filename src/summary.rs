@@ -86,7 +86,7 @@ pub struct Summary {
     /// All sources together; the time is that of the whole run.
     #[serde(flatten)]
     pub total: Tally,
-    /// By source; the time is what was spent on it alone.
+    /// By source; the time is that of judging and loading its files.
     pub sources: BTreeMap<&'static str, Tally>,
 }
 

@@ -77,7 +77,7 @@ create table landing.rejected_event (
   reason text not null,
   detail text not null,
   document bytea,
-  document_sha256 bytea not null generated always as (sha256(coalesce(document, ''))) stored,
+  document_sha256 bytea not null generated always as (coalesce(sha256(document), '')) stored,
   run_id bigint not null,
   rejected_at timestamptz not null default now(),
   resolved_at timestamptz,
@@ -86,6 +86,9 @@ create table landing.rejected_event (
   -- Judging the same bytes of the same file again adds no row.
   unique (source, file_name, document_sha256)
 );
+
+-- Sums up what is open.
+create index rejected_event_open on landing.rejected_event (source, reason) where resolved_at is null;
 
 comment on table landing.rejected_event is 'Files that are not events: kept whole, with the reason, until a good version of the file arrives.';
 comment on column landing.rejected_event.rejected_id is 'Number of the rejection.';
@@ -97,7 +100,7 @@ comment on column landing.rejected_event.file_size is 'Size of the file in bytes
 comment on column landing.rejected_event.reason is 'Reason code, such as missing_field or truncated.';
 comment on column landing.rejected_event.detail is 'The reason as a sentence that names the field.';
 comment on column landing.rejected_event.document is 'Content of the file, byte for byte; null when it was too large or could not be read.';
-comment on column landing.rejected_event.document_sha256 is 'SHA-256 of the content, which tells two versions of one file apart.';
+comment on column landing.rejected_event.document_sha256 is 'SHA-256 of the content, which tells two versions of one file apart; empty when there is no content.';
 comment on column landing.rejected_event.run_id is 'Run that rejected it (etl.run).';
 comment on column landing.rejected_event.rejected_at is 'When it was rejected.';
 comment on column landing.rejected_event.resolved_at is 'When a good version of the file was loaded; null while there is none.';

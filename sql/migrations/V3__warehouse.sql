@@ -63,6 +63,9 @@ create table warehouse.dim_card (
 
 create unique index dim_card_current on warehouse.dim_card (card_id) where valid_to is null;
 
+-- Finds the current cards of a user.
+create index dim_card_owner on warehouse.dim_card (user_id) where valid_to is null;
+
 comment on table warehouse.dim_card is 'Cards over time: one row for each stretch in which user_id, created_by_name, active and created_at stayed the same.';
 comment on column warehouse.dim_card.card_key is 'Surrogate key of the version; a version that no event touches keeps it.';
 comment on column warehouse.dim_card.card_id is 'Natural key: the card.';

@@ -22,50 +22,128 @@ pub enum Refusal {
 /// The reason of a rejection. Its text names the field and goes to `landing.rejected_event.detail`.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Rejection {
+    /// Empty, or the document ends too soon, and it has had its time.
     #[error("the document ends before it is complete ({size} bytes)")]
-    Truncated { size: usize },
+    Truncated {
+        /// Length in bytes.
+        size: usize,
+    },
+    /// Some byte is not UTF-8.
     #[error("the document is not UTF-8: byte {offset} begins no character")]
-    NotUtf8 { offset: usize },
+    NotUtf8 {
+        /// Place of the byte.
+        offset: usize,
+    },
+    /// No JSON, or more than one document.
     #[error("the document is not JSON: {message}")]
-    InvalidJson { message: String },
+    InvalidJson {
+        /// What is said of it.
+        message: String,
+    },
+    /// The document, `metadata` or `payload` is something else.
     #[error("{field} is {found}, not an object")]
-    NotAnObject { field: String, found: &'static str },
+    NotAnObject {
+        /// The field, with its path.
+        field: String,
+        /// What it is, in words.
+        found: &'static str,
+    },
+    /// A name stands twice in one object.
     #[error("{field} stands twice, and nothing says which one counts")]
-    DuplicateField { field: String },
+    DuplicateField {
+        /// The field, with its path.
+        field: String,
+    },
+    /// A field that an event must have is not there.
     #[error("{field} is missing")]
-    MissingField { field: String },
+    MissingField {
+        /// The field, with its path.
+        field: String,
+    },
+    /// A field has another JSON type; nothing is coerced.
     #[error("{field} is {found}, not {wanted}")]
     WrongType {
+        /// The field, with its path.
         field: String,
+        /// What it is, in words.
         found: &'static str,
+        /// What it should be, in words.
         wanted: &'static str,
     },
+    /// A number that its column cannot hold.
     #[error("{field} is {value}, which {limit}")]
     OutOfRange {
+        /// The field, with its path.
         field: String,
+        /// The value, shortened.
         value: String,
+        /// What it breaks, as it continues "which".
         limit: &'static str,
     },
+    /// A time in another form, or one that does not exist.
     #[error("{field} is {value}, which is no time: YYYY-MM-DD HH:MM:SS[.ffffff] or RFC 3339 is")]
-    InvalidTime { field: String, value: String },
+    InvalidTime {
+        /// The field, with its path.
+        field: String,
+        /// The value, shortened.
+        value: String,
+    },
+    /// An event id that is no UUID.
     #[error("{field} is {value}, which is no UUID")]
-    InvalidEventId { field: String, value: String },
+    InvalidEventId {
+        /// The field, with its path.
+        field: String,
+        /// The value, shortened.
+        value: String,
+    },
+    /// `metadata.type` is neither `user` nor `card`.
     #[error("{field} is {value}: user and card are known")]
-    UnknownType { field: String, value: String },
+    UnknownType {
+        /// The field, with its path.
+        field: String,
+        /// The value, shortened.
+        value: String,
+    },
+    /// A string that no text of the database can hold.
     #[error("{field} holds {what}, which a text in the database cannot")]
-    InvalidText { field: String, what: &'static str },
+    InvalidText {
+        /// The field, with its path.
+        field: String,
+        /// What it holds.
+        what: &'static str,
+    },
+    /// An unknown field with more levels of brackets than the database is asked to take.
     #[error("{field} is nested more than {limit} levels deep")]
-    TooDeep { field: String, limit: usize },
+    TooDeep {
+        /// The field, with its path.
+        field: String,
+        /// Most levels.
+        limit: usize,
+    },
+    /// A file over `--max-file-size`.
     #[error(
         "the file has {size} bytes, more than the {limit} of --max-file-size, and was not read"
     )]
-    TooLarge { size: u64, limit: u64 },
+    TooLarge {
+        /// Length in bytes.
+        size: u64,
+        /// Most bytes.
+        limit: u64,
+    },
+    /// A file that the loader was not given the right to read.
     #[error("the file cannot be read: {message}")]
-    Unreadable { message: String },
+    Unreadable {
+        /// What is said of it.
+        message: String,
+    },
+    /// The identity of an event that was accepted before, with other content.
     #[error("the event {event_id} of {entity} {entity_id} is there already with other content")]
     ConflictingEvent {
+        /// user or card.
         entity: &'static str,
+        /// Which one.
         entity_id: i64,
+        /// The event.
         event_id: uuid::Uuid,
     },
 }

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use postgres::GenericClient;
 
 use crate::clock;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, commit_failed};
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::{self, RunRecord, Warehouse};
@@ -58,6 +58,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// Sources that it could not look at; the others are done.
     pub failures: Vec<Error>,
+    /// Whether all of it was undone.
+    pub dry_run: bool,
 }
 
 impl Outcome {
@@ -68,9 +70,14 @@ impl Outcome {
             true => log::Level::Debug,
             false => log::Level::Info,
         };
+        let dry = if self.dry_run {
+            "dry run, undone: "
+        } else {
+            ""
+        };
         log::log!(
             level,
-            "{} elapsed_ms={}",
+            "{dry}{} elapsed_ms={}",
             total.counts,
             total.elapsed.as_millis()
         );
@@ -100,6 +107,7 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
         return Ok(Outcome {
             summary,
             failures: Vec::new(),
+            dry_run: options.dry_run,
         });
     }
     let outdated = warehouse.checkpoints(&sources)?.is_none();
@@ -168,7 +176,14 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn load(mut self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
+    fn load(self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
+        self.load_batches(client).map_err(|error| match error {
+            Error::Database { .. } => Error::Unfinished(Box::new(error)),
+            error => error,
+        })
+    }
+
+    fn load_batches(mut self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
         let (mut backlogs, failures) = self.find_backlogs(client)?;
         self.sources = backlogs.iter().map(Backlog::source).collect();
         loop {
@@ -185,6 +200,7 @@ impl<'r> Run<'r> {
         Ok(Outcome {
             summary: self.summary,
             failures,
+            dry_run: self.options.dry_run,
         })
     }
 
@@ -242,7 +258,9 @@ impl<'r> Run<'r> {
             self.count(backlog.source(), counts, judging + began.elapsed());
         }
         self.record(run_id).save(&mut transaction, clock::now())?;
-        transaction.commit().doing("committing a batch")?;
+        transaction
+            .commit()
+            .map_err(|error| commit_failed(&error))?;
         self.recorded = self.summary.total.counts;
         Ok(())
     }
@@ -272,7 +290,7 @@ impl<'r> Run<'r> {
             backlog.saved();
         }
         self.record(run_id).save(&mut transaction, now)?;
-        transaction.commit().doing("committing the last batch")
+        transaction.commit().map_err(|error| commit_failed(&error))
     }
 
     fn count(&mut self, source: Source, counts: Counts, elapsed: Duration) {

@@ -311,7 +311,7 @@ fn insert_events<S: Dimension>(
 
 /// The place of an element that a row is about; `with ordinality` counts from one.
 fn place(row: &Row) -> usize {
-    usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or_default()
+    usize::try_from(row.get::<_, i64>(0) - 1).expect("`with ordinality` counts from one")
 }
 
 /// The columns that events have in statements.

@@ -30,6 +30,12 @@ const SCHEMA_LOCK: i32 = 0;
 const SOURCE_LOCKS: i32 = 1;
 const DIMENSION_LOCKS: i32 = 101;
 
+/// What a session needs whatever the defaults of its user or database are. Each statement has to see what was committed
+/// before it, and not just before the transaction: a run waits for the locks of others in the middle of one. And a
+/// program that is stopped in a transaction must not keep its locks for ever.
+const SESSION: &str = "set default_transaction_isolation = 'read committed';
+                       set idle_in_transaction_session_timeout = '5min'";
+
 /// A connection to the warehouse.
 pub struct Warehouse {
     client: Client,
@@ -42,7 +48,7 @@ impl Warehouse {
     ///
     /// [`Error::Connection`] when there is no server, or it does not let this user in.
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
-        let client = address.config().connect(NoTls).map_err(|error| Error::Connection {
+        let mut client = address.config().connect(NoTls).map_err(|error| Error::Connection {
             address: address.to_string(),
             cause: explain(&error),
             advice: match error.code() {
@@ -53,6 +59,9 @@ impl Warehouse {
                 _ => "once the server is up, the next run catches up",
             },
         })?;
+        client
+            .batch_execute(SESSION)
+            .doing("setting up the session")?;
         Ok(Warehouse { client })
     }
 
@@ -91,7 +100,7 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read, [`Error::Migration`] when it is newer than this program.
+    /// [`Error::Database`] when it cannot be read, [`Error::NewerSchema`] when it is newer than this program.
     pub fn checkpoints(&mut self, sources: &[Source]) -> Result<Option<Vec<Checkpoint>>, Error> {
         read_checkpoints(&mut self.client, sources)
     }

@@ -28,16 +28,12 @@ fn newest() -> i32 {
 ///
 /// # Errors
 ///
-/// [`Error::Migration`] when it is ahead of this program.
+/// [`Error::NewerSchema`] when it is ahead of this program.
 pub(super) fn is_current(version: Option<i32>) -> Result<bool, Error> {
-    let newest = newest();
+    let known = newest();
     match version {
-        Some(version) if version > newest => Err(Error::Migration {
-            cause: format!(
-                "it is at version {version} and this program knows {newest}: install the newer program"
-            ),
-        }),
-        version => Ok(version == Some(newest)),
+        Some(found) if found > known => Err(Error::NewerSchema { found, known }),
+        version => Ok(version == Some(known)),
     }
 }
 

@@ -202,6 +202,10 @@ fn data_goes_to_stdout_and_the_log_to_stderr() {
     let said = loader.etl(&["run"]);
     assert_eq!(said.out, "");
     assert!(said.log.contains("loaded=1"), "{}", said.log);
+    put_user(&loader, 2);
+    let said = loader.etl(&["run", "--dry-run"]);
+    assert!(said.log.contains("undone: files=1"), "{}", said.log);
+    loader.run(&[]);
     // Nothing new is nothing to say.
     assert_eq!(loader.etl(&["run"]).log, "");
 }

@@ -91,8 +91,9 @@ fn the_parts_of_the_address_are_read_from_the_environment() {
     let loader = Loader::new();
     put_user(&loader, 1);
     let mut command = loader.command(&["run", "--json"]);
+    // An empty setting is none, as compose files make them.
     command
-        .env_remove("DATABASE_URL")
+        .env("DATABASE_URL", "")
         .env("DB_HOST", "127.0.0.1")
         .env("DB_PORT", server().port.to_string())
         .env("POSTGRES_USER", "postgres")
@@ -105,6 +106,22 @@ fn the_parts_of_the_address_are_read_from_the_environment() {
 #[test]
 fn settings_that_make_no_sense_are_wrong_usage() {
     let loader = Loader::new();
+    fails(
+        &loader,
+        2,
+        &[("DATABASE_URL", "postgresql://")],
+        &["DATABASE_URL", "names no host"],
+    );
+    // An @ in a password has to be written %40; what comes after it must not be taken for something to show.
+    fails(
+        &loader,
+        1,
+        &[(
+            "DATABASE_URL",
+            &format!("postgresql://u:p@{PASSWORD}@127.0.0.1:1/x"),
+        )],
+        &["no connection"],
+    );
     fails(
         &loader,
         2,
