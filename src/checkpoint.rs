@@ -1,8 +1,9 @@
-//! The checkpoint of a source: how far its folder has been loaded, and which files near that point have been seen.
+//! The checkpoint of a source: how far its folder has been loaded, and which files near that point
+//! have been seen.
 //!
-//! The offset is a position in the order in which files changed in the folder (inode change time). It is saved in the
-//! transaction that loads the files before it, it never passes a file that was left for later, and it never passes
-//! the clock.
+//! The offset is a position in the order in which files changed in the folder (inode change time).
+//! It is saved in the transaction that loads the files before it, it never passes a file that was
+//! left for later, and it never passes the clock.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -49,10 +50,11 @@ impl Reach {
 }
 
 impl Checkpoint {
-    /// From where a run looks at files: the offset less the overlap, or the start it was given; `None` is everything.
+    /// From where a run looks at files: the offset less the overlap, or the start it was given;
+    /// `None` is everything.
     ///
-    /// An offset ahead of the clock is a clock that was set back; files that have changed since bear its new time. If
-    /// that was more than the overlap, nobody knows how far back they reach.
+    /// An offset ahead of the clock is a clock that was set back; files that have changed since
+    /// bear its new time. If that was more than the overlap, nobody knows how far back they reach.
     pub fn start(
         &self,
         since: Option<FileTime>,
@@ -82,7 +84,8 @@ impl Checkpoint {
         }
     }
 
-    /// The offset after a run that left no gap has come this far, having scanned the folder at `now`.
+    /// The offset after a run that left no gap has come this far, having scanned the folder at
+    /// `now`.
     pub fn advanced(&self, reach: Reach, now: FileTime) -> Option<FileTime> {
         let limit = reach.left.map_or(now, |left| left.min(now));
         let reached = reach.dealt_with.map(|changed| changed.min(limit));
@@ -155,7 +158,8 @@ impl Checkpoint {
     }
 }
 
-/// The files of a source that were dealt with and that a run from its offset meets again, with their change times.
+/// The files of a source that were dealt with and that a run from its offset meets again, with
+/// their change times.
 ///
 /// # Errors
 ///

@@ -13,8 +13,8 @@ use crate::event::parse_time;
 use crate::run;
 use crate::source::Source;
 
-/// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times its text, and
-/// PostgreSQL makes none over 1 GiB.
+/// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
+/// its text, and PostgreSQL makes none over 1 GiB.
 const MAX_FILE_SIZE: u64 = 16 << 20;
 
 /// Loads event files into slowly changing dimensions in PostgreSQL.
@@ -31,8 +31,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// The warehouse, as postgresql://user:password@host:port/database. Better set in the environment, where a process
-    /// list does not show it. Without it, DB_HOST, DB_PORT, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used
+    /// The warehouse, as postgresql://user:password@host:port/database. Better set in the
+    /// environment, where a process list does not show it. Without it, DB_HOST, DB_PORT,
+    /// POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used
     #[arg(
         long,
         global = true,
@@ -73,7 +74,8 @@ pub struct RunArguments {
     )]
     inbox: PathBuf,
 
-    /// Start here and not at the checkpoint: a date, an RFC 3339 time, or an age such as 90m, 36h or 7d
+    /// Start here and not at the checkpoint: a date, an RFC 3339 time, or an age such as 90m, 36h
+    /// or 7d
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 

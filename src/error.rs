@@ -145,7 +145,8 @@ impl<T> Doing<T> for Result<T, postgres::Error> {
     }
 }
 
-/// Everything PostgreSQL says of an error on one line: message, detail, hint and code; or what broke the connection.
+/// Everything PostgreSQL says of an error on one line: message, detail, hint and code; or what
+/// broke the connection.
 pub fn explain(error: &postgres::Error) -> String {
     let Some(database) = error.as_db_error() else {
         return match error.source() {

@@ -1,7 +1,7 @@
 //! The inbox: the folders in which the services drop their files.
 //!
-//! A [`Folder`] is scanned by the change times of its files and its files are read without following links. What the
-//! files say is no matter of this module.
+//! A [`Folder`] is scanned by the change times of its files and its files are read without
+//! following links. What the files say is no matter of this module.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -20,7 +20,8 @@ use crate::source::Source;
 /// Ending of the names of event files.
 const EVENT_SUFFIX: &[u8] = b".json";
 
-/// The folder of one source, held open: it stays the same folder even if its path is moved meanwhile.
+/// The folder of one source, held open: it stays the same folder even if its path is moved
+/// meanwhile.
 #[derive(Debug)]
 pub struct Folder {
     source: Source,
@@ -59,7 +60,8 @@ impl Folder {
 
     /// Lists the event files that changed at `from` or later, in the order in which they changed.
     ///
-    /// Hidden names and those not ending in `.json` are passed over, and so are files that vanish meanwhile.
+    /// Hidden names and those not ending in `.json` are passed over, and so are files that vanish
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -122,7 +124,8 @@ impl Folder {
     }
 
     fn read_regular(&self, name: &[u8], max_size: u64) -> rustix::io::Result<Reading> {
-        // Without NONBLOCK, opening a FIFO would wait for a writer; it changes nothing for a regular file.
+        // Without NONBLOCK, opening a FIFO would wait for a writer; it changes nothing for a
+        // regular file.
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let file = rustix::fs::openat(&self.handle, name, flags, Mode::empty())?;
@@ -145,7 +148,8 @@ impl Folder {
                 document.reserve(document.len());
             }
         }
-        // A document that changes meanwhile is neither the old one nor the new one, and its times are those of neither.
+        // A document that changes meanwhile is neither the old one nor the new one, and its times
+        // are those of neither.
         if Stamp::of(&rustix::fs::fstat(&file)?) != stamp {
             return Ok(Reading::Changing);
         }
@@ -177,7 +181,8 @@ pub enum Reading {
 /// What the file system says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Inode change time: when the file appeared under its name or was last written. The offset is made of these.
+    /// Inode change time: when the file appeared under its name or was last written. The offset is
+    /// made of these.
     pub changed: FileTime,
     /// Modification time, which can be set at will; orders the events of one second.
     pub modified: FileTime,
@@ -229,8 +234,8 @@ impl Listing {
         });
     }
 
-    /// Puts the files in the order in which they changed; the name decides between equal times, so that the order is
-    /// the same whichever way the folder is listed.
+    /// Puts the files in the order in which they changed; the name decides between equal times, so
+    /// that the order is the same whichever way the folder is listed.
     fn sort(&mut self) {
         let names = &self.names;
         let name = |entry: &Entry| &names[entry.name_start..entry.name_end];
@@ -267,7 +272,8 @@ impl Listing {
     }
 }
 
-/// A file name as text, with nothing lost: a byte that is not UTF-8 becomes `\xNN`, a backslash `\\`.
+/// A file name as text, with nothing lost: a byte that is not UTF-8 becomes `\xNN`, a backslash
+/// `\\`.
 pub fn name_text(name: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(name) {
         Ok(text) if !text.contains('\\') => Cow::Borrowed(text),

@@ -1,9 +1,10 @@
 //! `etl` loads event files into slowly changing dimensions in PostgreSQL.
 //!
-//! The modules in the order in which a run meets them: the command line ([`cli`]) says where the [`inbox`] and the
-//! [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`], scans and reads the inbox, accepts
-//! [`event`]s or rejects them with a reason, brings the [`timeline`] of every touched user and card up to date, and
-//! tells what it did in a [`summary`]. [`status`] reads the books that runs leave behind.
+//! The modules in the order in which a run meets them: the command line ([`cli`]) says where the
+//! [`inbox`] and the [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`],
+//! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
+//! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
+//! [`status`] reads the books that runs leave behind.
 
 #![warn(missing_docs)]
 

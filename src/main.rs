@@ -33,8 +33,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Starts the log on stderr. What the database client and the migrations say of themselves is left out below a
-/// warning.
+/// Starts the log on stderr. What the database client and the migrations say of themselves is left
+/// out below a warning.
 fn start_log() {
     let quiet = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(quiet))

@@ -18,7 +18,8 @@ use crate::warehouse::Warehouse;
 /// Runs shown: as many as fit under the rest on a small terminal.
 const RUNS: i64 = 5;
 
-/// Spaces between the columns of a table: one is too few for a column of times, three too many for 80 columns.
+/// Spaces between the columns of a table: one is too few for a column of times, three too many for
+/// 80 columns.
 const COLUMN_GAP: u16 = 2;
 
 /// Columns that the page keeps to.
@@ -191,7 +192,8 @@ pub fn read(warehouse: &mut Warehouse, extent: Extent) -> Result<Status, Error> 
 }
 
 impl Status {
-    /// The sources that were last looked at longer ago than `max_lag`, or never, each as a sentence.
+    /// The sources that were last looked at longer ago than `max_lag`, or never, each as a
+    /// sentence.
     pub fn stale(&self, max_lag: Duration) -> Vec<String> {
         self.sources
             .iter()

@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 
 use crate::source::Source;
 
-/// Counts of files and versions. Every file that a run looks at is exactly one of loaded, duplicate, rejected and
-/// pending.
+/// Counts of files and versions. Every file that a run looks at is exactly one of loaded,
+/// duplicate, rejected and pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Files looked at.

@@ -1,12 +1,15 @@
-//! Timelines: the versions that the events of one key make, and how they change when events are added.
+//! Timelines: the versions that the events of one key make, and how they change when events are
+//! added.
 //!
-//! The rule (section 4 of the contract): of events with equal `event_at` the last counts; walking the others in
-//! order, a version begins where a tracked attribute differs from the version before, and ends where the next begins.
+//! The rule (section 4 of the contract): of events with equal `event_at` the last counts; walking
+//! the others in order, a version begins where a tracked attribute differs from the version before,
+//! and ends where the next begins.
 //!
-//! Whether a version begins at a moment depends on that moment and the one before it alone. So adding events at some
-//! moments can change the beginnings at those moments and at the ones right after them, and nowhere else: [`revise`]
-//! needs the touched moments, their neighbours, and the versions between those. However long the history of a key
-//! is, what a late event costs does not depend on it. Nothing here knows of the database.
+//! Whether a version begins at a moment depends on that moment and the one before it alone. So
+//! adding events at some moments can change the beginnings at those moments and at the ones right
+//! after them, and nowhere else: [`revise`] needs the touched moments, their neighbours, and the
+//! versions between those. However long the history of a key is, what a late event costs does not
+//! depend on it. Nothing here knows of the database.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -45,7 +48,8 @@ pub struct StoredVersion<S> {
     pub version: Version<S>,
 }
 
-/// A moment at which the key has events, with the one that counts: the last of those with equal `event_at`.
+/// A moment at which the key has events, with the one that counts: the last of those with equal
+/// `event_at`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment<S> {
     /// The `event_at` of its events.
@@ -108,10 +112,10 @@ impl<S: State> Revision<S> {
 
 /// Works out how the versions of one key change.
 ///
-/// `moments` are in order and hold every touched moment of the key together with the moments right before and right
-/// after it. `stored` are in order and hold every version that overlaps a stretch from the moment before a touched one
-/// to the moment after it. Where touched moments are all later than every moment before this addition, the current
-/// version alone stands for the moments before.
+/// `moments` are in order and hold every touched moment of the key together with the moments right
+/// before and right after it. `stored` are in order and hold every version that overlaps a stretch
+/// from the moment before a touched one to the moment after it. Where touched moments are all later
+/// than every moment before this addition, the current version alone stands for the moments before.
 pub fn revise<S: State>(stored: Vec<StoredVersion<S>>, moments: Vec<Moment<S>>) -> Revision<S> {
     let mut revision = Revision {
         removed: Vec::new(),
@@ -154,8 +158,8 @@ fn next_chain<S>(
 
 /// The versions that the chain's stretch of time has, given the moments in it.
 ///
-/// Moments that are not given lie inside a version of the chain, away from any touched moment, so that nothing begins
-/// or ends there.
+/// Moments that are not given lie inside a version of the chain, away from any touched moment, so
+/// that nothing begins or ends there.
 fn fold<S: State>(chain: &[StoredVersion<S>], moments: Vec<Moment<S>>) -> Vec<Version<S>> {
     let mut known: BTreeMap<DateTime<Utc>, Moment<S>> = chain
         .iter()
@@ -170,8 +174,8 @@ fn fold<S: State>(chain: &[StoredVersion<S>], moments: Vec<Moment<S>>) -> Vec<Ve
         })
         .collect();
     known.extend(moments.into_iter().map(|moment| (moment.at, moment)));
-    // Up to the end of a stored version, what it carries is that of its latest event, which need not be among the
-    // moments given, unless a touched moment comes after it.
+    // Up to the end of a stored version, what it carries is that of its latest event, which need
+    // not be among the moments given, unless a touched moment comes after it.
     for StoredVersion { version, .. } in chain {
         let last = match version.valid_to {
             Some(end) => known.range_mut(..end).next_back(),

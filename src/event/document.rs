@@ -1,7 +1,8 @@
 //! The document of an event: one JSON object, taken apart field by field.
 //!
-//! `serde_json` decides what is JSON. A value stays the text it was until a field of some type is asked of it, so
-//! that a number keeps all its digits, a field that stands twice is seen, and a complaint can name the field.
+//! `serde_json` decides what is JSON. A value stays the text it was until a field of some type is
+//! asked of it, so that a number keeps all its digits, a field that stands twice is seen, and a
+//! complaint can name the field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,12 +17,12 @@ use uuid::Uuid;
 use super::rejection::{Refusal, Rejection, quote, shorten};
 use super::time;
 
-/// Levels of brackets that an unknown field may have: far above what people write, far below the several thousand
-/// at which PostgreSQL's own JSON parser runs out of stack.
+/// Levels of brackets that an unknown field may have: far above what people write, far below the
+/// several thousand at which PostgreSQL's own JSON parser runs out of stack.
 const MAX_DEPTH: usize = 128;
 
-/// Digits before and after the point that a `numeric`, and so a number in a `jsonb`, can hold (PostgreSQL's
-/// documentation, "Numeric Types").
+/// Digits before and after the point that a `numeric`, and so a number in a `jsonb`, can hold
+/// (PostgreSQL's documentation, "Numeric Types").
 const NUMERIC_INTEGER_DIGITS: i64 = 131_072;
 const NUMERIC_FRACTION_DIGITS: i64 = 16_383;
 
@@ -78,14 +79,16 @@ impl<'a> Fields<'a> {
                 found: kind(value.get()),
             });
         }
-        // The text is known to be JSON, so all that can be wrong is a name with an escape that is no character.
+        // The text is known to be JSON, so all that can be wrong is a name with an escape that is
+        // no character.
         let Entries(entries) =
             serde_json::from_str(value.get()).map_err(|_| Rejection::InvalidText {
                 field: format!("the name of a field of {}", place()),
                 what: UNPAIRED_SURROGATE,
             })?;
         let fields = Fields { path, entries };
-        // Sorted rather than compared pair by pair: a hostile document has a hundred thousand fields.
+        // Sorted rather than compared pair by pair: a hostile document has a hundred thousand
+        // fields.
         let mut names: Vec<&str> = fields
             .entries
             .iter()
@@ -208,7 +211,8 @@ impl<'a> Fields<'a> {
                         what: NUL,
                     });
                 }
-                // A JSON string is Rust's own text with JSON's escapes, which writing it out cannot fail to make.
+                // A JSON string is Rust's own text with JSON's escapes, which writing it out cannot
+                // fail to make.
                 Ok(format!(
                     "{}:{}",
                     serde_json::Value::from(name.as_ref()),
@@ -252,8 +256,8 @@ fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
     })
 }
 
-/// Whether a text that is not JSON is so only because it ends after a sign, a point or an exponent mark, which
-/// `serde_json` calls an invalid number and not an end.
+/// Whether a text that is not JSON is so only because it ends after a sign, a point or an exponent
+/// mark, which `serde_json` calls an invalid number and not an end.
 fn ends_within_number(text: &str) -> bool {
     text.ends_with(['-', '+', '.', 'e', 'E'])
         && match serde_json::from_str::<&RawValue>(&format!("{text}0")) {

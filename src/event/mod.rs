@@ -1,7 +1,9 @@
-//! What counts as an event: from the bytes of a file to a typed event, or to the reason why it is none.
+//! What counts as an event: from the bytes of a file to a typed event, or to the reason why it is
+//! none.
 //!
-//! Everything is checked here, before anything reaches the database; what [`accept`] lets through, PostgreSQL takes.
-//! The rules are those of section 2 of the contract: nothing is coerced, nothing unknown is dropped.
+//! Everything is checked here, before anything reaches the database; what [`accept`] lets through,
+//! PostgreSQL takes. The rules are those of section 2 of the contract: nothing is coerced, nothing
+//! unknown is dropped.
 
 mod card;
 mod document;
@@ -30,11 +32,13 @@ pub struct Event<S> {
     pub event_at: DateTime<Utc>,
     /// The state.
     pub state: S,
-    /// Fields that have no column, as a JSON object in the document's own shape; `None` when there are none.
+    /// Fields that have no column, as a JSON object in the document's own shape; `None` when there
+    /// are none.
     pub extra: Option<String>,
 }
 
-/// An accepted event of either kind. Texts are borrowed from the document where it spells them plainly.
+/// An accepted event of either kind. Texts are borrowed from the document where it spells them
+/// plainly.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AcceptedEvent<'a> {
     /// `metadata.type` is `user`.
@@ -77,7 +81,8 @@ fn read<'a, S>(
 mod tests {
     use super::{Refusal, accept};
 
-    /// Everything in which a document can be cut: numbers with all their parts, escapes, characters of several bytes.
+    /// Everything in which a document can be cut: numbers with all their parts, escapes, characters
+    /// of several bytes.
     const DOCUMENT: &str = r#" {"metadata": {"type": "user", "event_at": "2026-11-23 20:10:23",
         "event_id": "16ffaaa3-2094-4f07-adec-717e9149cc2f"}, "payload": {"id": -7, "name": "Jörg \ud83d\ude00 😀",
         "address": "a\\b\"c", "job": "\u00e9", "score": -1.25e-3, "list": [1E+5, true, null, {}]}}"#;

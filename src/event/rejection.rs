@@ -8,7 +8,8 @@ const QUOTED_CHARS: usize = 60;
 /// Why a document was not accepted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refusal {
-    /// It ends too soon, as a file does that is still being written: `truncated` once it has had its time.
+    /// It ends too soon, as a file does that is still being written: `truncated` once it has had
+    /// its time.
     #[error("the document ends before it is complete ({size} bytes)")]
     Unfinished {
         /// Length so far, in bytes.
@@ -149,7 +150,8 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The reason code, as it stands in `landing.rejected_event.reason`. Codes never change their meaning.
+    /// The reason code, as it stands in `landing.rejected_event.reason`. Codes never change their
+    /// meaning.
     pub fn code(&self) -> &'static str {
         match self {
             Rejection::Truncated { .. } => "truncated",

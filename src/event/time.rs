@@ -7,9 +7,10 @@ const FRACTION_DIGITS: usize = 6;
 
 /// Reads `YYYY-MM-DD HH:MM:SS[.ffffff]`, taken as UTC, or an RFC 3339 time.
 ///
-/// RFC 3339 allows a space in place of the `T` (section 5.6) and any number of fractional digits; those beyond
-/// microseconds are cut off. A leap second (`:60`) is not accepted: neither `timestamptz` nor UTC arithmetic has a
-/// place for it. The result always fits a `timestamptz`, since both forms have a year of four digits.
+/// RFC 3339 allows a space in place of the `T` (section 5.6) and any number of fractional digits;
+/// those beyond microseconds are cut off. A leap second (`:60`) is not accepted: neither
+/// `timestamptz` nor UTC arithmetic has a place for it. The result always fits a `timestamptz`,
+/// since both forms have a year of four digits.
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let mut rest = text.as_bytes();
     let year = digits(&mut rest, 4)?;
@@ -28,7 +29,8 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
         None => None,
     };
     let east = match rest {
-        // Without a zone it is the services' own form, which has a space and no more than microseconds.
+        // Without a zone it is the services' own form, which has a space and no more than
+        // microseconds.
         [] if separator == b' ' && fraction.is_none_or(|(_, length)| length <= FRACTION_DIGITS) => {
             TimeDelta::zero()
         }

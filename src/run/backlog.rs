@@ -13,8 +13,9 @@ use crate::error::Error;
 use crate::inbox::{Folder, Listing, Reading, name_text};
 use crate::source::Source;
 
-/// Bytes of documents that a batch holds before it is closed, even if it has room for more files. They stand in memory
-/// once or twice, and one parameter of a statement can hold them all: PostgreSQL takes up to 1 GiB.
+/// Bytes of documents that a batch holds before it is closed, even if it has room for more files.
+/// They stand in memory once or twice, and one parameter of a statement can hold them all:
+/// PostgreSQL takes up to 1 GiB.
 const BATCH_BYTES: u64 = 64 << 20;
 
 /// Fewest items worth a second thread: below it, starting one takes longer than the work.
@@ -40,8 +41,8 @@ pub(super) struct Backlog {
 pub(super) struct File {
     /// Its name as text, see [`name_text`].
     pub(super) name: String,
-    /// Its change time at the scan. The offset is made of these: a file that has changed since is later in the order
-    /// than files that nobody has seen yet.
+    /// Its change time at the scan. The offset is made of these: a file that has changed since is
+    /// later in the order than files that nobody has seen yet.
     pub(super) scanned: FileTime,
     /// What came of reading it.
     pub(super) reading: Reading,
@@ -120,8 +121,8 @@ impl Backlog {
         files.into_iter().collect()
     }
 
-    /// Notes what became of files that were taken, by their change times at the scan: these were dealt with, those left
-    /// for later.
+    /// Notes what became of files that were taken, by their change times at the scan: these were
+    /// dealt with, those left for later.
     pub(super) fn pass(
         &mut self,
         dealt_with: impl Iterator<Item = FileTime>,
@@ -166,8 +167,8 @@ struct Room {
 }
 
 impl Room {
-    /// Takes the room of a file of this size, which is not read if it is over the limit. Only a batch without room for
-    /// anything refuses: a file for which there is too little fills it.
+    /// Takes the room of a file of this size, which is not read if it is over the limit. Only a
+    /// batch without room for anything refuses: a file for which there is too little fills it.
     fn take(&mut self, size: u64, limit: u64) -> bool {
         if self.files == 0 || self.bytes == 0 {
             return false;

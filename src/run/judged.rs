@@ -57,8 +57,9 @@ impl<'a> Verdict<'a> {
                 },
             ),
             Reading::Changing => Verdict::Pending,
-            // The right to read a file may be given after it was made, and giving it changes the file's change time. Any
-            // other fault is the file system's: it leaves no trace on the file when it is mended, so the file waits.
+            // The right to read a file may be given after it was made, and giving it changes the
+            // file's change time. Any other fault is the file system's: it leaves no trace on the
+            // file when it is mended, so the file waits.
             Reading::Unreadable(_, error) if error.kind() != ErrorKind::PermissionDenied => {
                 Verdict::Faulty(error)
             }

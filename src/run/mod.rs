@@ -1,8 +1,8 @@
 //! One run: lock, scan, read, accept, load, advance.
 //!
-//! A run works through what waits in the folders batch by batch. Each batch is one transaction, which holds its
-//! events, the timelines they touch, its rejections and the checkpoints; a run that dies leaves whole batches behind
-//! and nothing else.
+//! A run works through what waits in the folders batch by batch. Each batch is one transaction,
+//! which holds its events, the timelines they touch, its rejections and the checkpoints; a run that
+//! dies leaves whole batches behind and nothing else.
 
 mod backlog;
 mod judged;
@@ -23,8 +23,8 @@ use crate::warehouse::{self, RunRecord, Warehouse};
 use backlog::{Backlog, File};
 use judged::{Judged, Log};
 
-/// How long a backfill waits for a run that is at its source: longer than cron's runs take, since nobody starts a
-/// backfill again five seconds later.
+/// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
+/// nobody starts a backfill again five seconds later.
 const BACKFILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time between two tries to get a lock: a small part of a run that finds something.
@@ -91,7 +91,8 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// When the warehouse fails, or no file can be opened at all. Batches that were committed before stay.
+/// When the warehouse fails, or no file can be opened at all. Batches that were committed before
+/// stay.
 pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Error> {
     let began = Instant::now();
     let sources = lock(warehouse, options)?;
@@ -132,7 +133,8 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
     Ok(outcome)
 }
 
-/// Takes the locks of the sources that no other run is at. A backfill is patient; any other run comes again.
+/// Takes the locks of the sources that no other run is at. A backfill is patient; any other run
+/// comes again.
 fn lock(warehouse: &mut Warehouse, options: &Options) -> Result<Vec<Source>, Error> {
     let began = Instant::now();
     let mut locked = warehouse.lock(&options.sources)?;
@@ -265,8 +267,8 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Records what no batch has recorded: files left for later, an offset that was ahead of the clock, or that there
-    /// was nothing new.
+    /// Records what no batch has recorded: files left for later, an offset that was ahead of the
+    /// clock, or that there was nothing new.
     fn conclude(
         &mut self,
         client: &mut impl GenericClient,

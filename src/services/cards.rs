@@ -45,8 +45,8 @@ const WITHOUT_USER: f64 = 0.1;
 /// The users that cards are drawn for. There is no user 1000, and its cards belong to nobody.
 const USER_IDS: RangeInclusive<u64> = 0..=1_000;
 
-/// How far the counter's file is ahead. At the default pace that is less than a burst; replacing the file for every
-/// burst takes longer than writing the burst when there is no pause.
+/// How far the counter's file is ahead. At the default pace that is less than a burst; replacing
+/// the file for every burst takes longer than writing the burst when there is no pause.
 const AHEAD: Duration = Duration::from_millis(100);
 
 /// The most numbers that a killed service leaves unused.
@@ -55,9 +55,11 @@ const MAX_AHEAD: f64 = 1_000.0;
 /// How often the log tells how far the service has come.
 const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
-/// Writes the births and changes of cards into a folder in bursts, one JSON file per event, until it is stopped.
+/// Writes the births and changes of cards into a folder in bursts, one JSON file per event, until
+/// it is stopped.
 ///
-/// A restart goes on with new cards: the next card's id is kept in the folder, in the file __id_counter.
+/// A restart goes on with new cards: the next card's id is kept in the folder, in the file
+/// __id_counter.
 #[derive(Parser)]
 #[command(
     after_help = "Example, 100,000 events as fast as the disk takes them:\n  \

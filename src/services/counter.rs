@@ -26,7 +26,8 @@ pub enum CounterError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Counts every event. A card bears the number of the event that it was born with, so that card ids have gaps.
+/// Counts every event. A card bears the number of the event that it was born with, so that card ids
+/// have gaps.
 pub struct Counter {
     path: PathBuf,
     next: u64,
@@ -35,8 +36,9 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Goes on where the last service left off in this folder, or begins at 0. The folder's outbox is open, so that
-    /// no other service counts here. The file is `ahead` numbers ahead, or as many as are taken at once.
+    /// Goes on where the last service left off in this folder, or begins at 0. The folder's outbox
+    /// is open, so that no other service counts here. The file is `ahead` numbers ahead, or as many
+    /// as are taken at once.
     pub fn open(folder: &Path, ahead: u64) -> Result<Self, CounterError> {
         let path = folder.join(FILE_NAME);
         let content = match fs::read(&path) {
@@ -62,8 +64,8 @@ impl Counter {
 
     /// Takes the next `count` numbers, and returns the first.
     ///
-    /// They are gone from the file before the first of them is used: a service killed in between leaves a gap, and
-    /// never uses a number twice.
+    /// They are gone from the file before the first of them is used: a service killed in between
+    /// leaves a gap, and never uses a number twice.
     pub fn take(&mut self, count: u64, outbox: &mut Outbox) -> Result<u64, CounterError> {
         let first = self.next;
         self.next = first.saturating_add(count);

@@ -15,8 +15,8 @@ pub struct LoggingError {
     source: io::Error,
 }
 
-/// Sends the log to the end of `<folder>/<service>.log`, or to stderr without a folder. `RUST_LOG` sets how much
-/// of it.
+/// Sends the log to the end of `<folder>/<service>.log`, or to stderr without a folder. `RUST_LOG`
+/// sets how much of it.
 pub fn start(folder: Option<&Path>, service: &str) -> Result<(), LoggingError> {
     let mut builder = Builder::from_env(Env::default().default_filter_or("info"));
     if let Some(folder) = folder {

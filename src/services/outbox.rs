@@ -1,5 +1,5 @@
-//! The folder that a service writes into. A reader of it sees each file whole or not at all, in an order that the
-//! files' modification times tell to the microsecond.
+//! The folder that a service writes into. A reader of it sees each file whole or not at all, in an
+//! order that the files' modification times tell to the microsecond.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -11,15 +11,16 @@ use thiserror::Error;
 
 use crate::event::Metadata;
 
-/// Where a file grows until it is whole. Hidden, so that no reader takes it for an event, and always the same, so
-/// that what a killed service leaves behind is one file, which the next one overwrites.
+/// Where a file grows until it is whole. Hidden, so that no reader takes it for an event, and
+/// always the same, so that what a killed service leaves behind is one file, which the next one
+/// overwrites.
 const GROWING_FILE: &str = ".growing.tmp";
 
 /// Held locked for as long as the service runs.
 const LOCK_FILE: &str = ".lock";
 
-/// The least distance between two files' modification times: PostgreSQL, where the order of events is decided,
-/// counts in microseconds.
+/// The least distance between two files' modification times: PostgreSQL, where the order of events
+/// is decided, counts in microseconds.
 const TICK: TimeDelta = TimeDelta::microseconds(1);
 
 /// Why a file did not get into the folder.
@@ -73,7 +74,8 @@ impl Outbox {
         })
     }
 
-    /// The moment of the next file: the clock's, and later than the one before even if the clock was set back.
+    /// The moment of the next file: the clock's, and later than the one before even if the clock
+    /// was set back.
     pub fn tick(&mut self) -> DateTime<Utc> {
         self.latest = Utc::now().trunc_subsecs(6).max(self.latest + TICK);
         self.latest
@@ -94,8 +96,8 @@ impl Outbox {
 
     /// Writes a file whole, or leaves the one of that name as it was.
     ///
-    /// The modification time is set by hand because the kernel takes it from a clock that stands still for
-    /// milliseconds, and a burst of events is over sooner.
+    /// The modification time is set by hand because the kernel takes it from a clock that stands
+    /// still for milliseconds, and a burst of events is over sooner.
     pub fn replace(
         &self,
         path: &Path,

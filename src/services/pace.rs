@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Counts every pause from when the last one was due to end. What the work between two pauses took is thus made up
-/// for, and the average holds even where the pauses are shorter than the work.
+/// Counts every pause from when the last one was due to end. What the work between two pauses took
+/// is thus made up for, and the average holds even where the pauses are shorter than the work.
 pub struct Pace {
     due: Instant,
 }

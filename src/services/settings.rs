@@ -10,7 +10,8 @@ use rand::rngs::StdRng;
 /// Seeds the names when `--seed` does not: a restarted service tells of the same people.
 const NAMES_SEED: u64 = 0;
 
-/// The lowest pace that is taken, in events per second: one in a quarter of an hour. Anything lower is a slip.
+/// The lowest pace that is taken, in events per second: one in a quarter of an hour. Anything lower
+/// is a slip.
 const MIN_RATE: f64 = 0.001;
 
 /// The settings that both services share.
@@ -24,7 +25,8 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
-    /// Events per second on average, instead of the service's own pace; `inf` is as fast as the disk takes them
+    /// Events per second on average, instead of the service's own pace; `inf` is as fast as the
+    /// disk takes them
     #[arg(long, value_name = "RATE", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
 }
@@ -43,7 +45,8 @@ impl Settings {
         }
     }
 
-    /// How long to pause where a service that writes `default_rate` events per second pauses for `pause`.
+    /// How long to pause where a service that writes `default_rate` events per second pauses for
+    /// `pause`.
     pub fn pause(&self, pause: Duration, default_rate: f64) -> Duration {
         self.rate
             .map_or(pause, |rate| pause.mul_f64(default_rate / rate))

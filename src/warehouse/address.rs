@@ -16,8 +16,9 @@ const DEFAULT_PORT: u16 = 5432;
 /// How long to wait for the server to answer; cron's next run is not far.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be silent before it is tried, and how long the other side may leave data unacknowledged:
-/// much shorter than the system's two hours, for which a vanished machine would keep the lock of its run.
+/// How long a connection may be silent before it is tried, and how long the other side may leave
+/// data unacknowledged: much shorter than the system's two hours, for which a vanished machine
+/// would keep the lock of its run.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How the warehouse is reached. Displaying it shows no password.
@@ -25,8 +26,8 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 pub struct Address(Config);
 
 impl Address {
-    /// The address that a URL or the environment gives: the URL if there is one, else `DB_HOST`, `DB_PORT`,
-    /// `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`.
+    /// The address that a URL or the environment gives: the URL if there is one, else `DB_HOST`,
+    /// `DB_PORT`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`.
     ///
     /// # Errors
     ///
@@ -58,7 +59,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address(config) = self;
         let host = match config.get_hosts().first() {
-            // A password with an @ that is not written %40 would end up in what is taken for the host.
+            // A password with an @ that is not written %40 would end up in what is taken for the
+            // host.
             Some(Host::Tcp(host)) => host.rsplit('@').next().unwrap_or_default().to_owned(),
             Some(Host::Unix(folder)) => folder.display().to_string(),
             None => "localhost".to_owned(),

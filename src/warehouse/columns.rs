@@ -2,8 +2,8 @@
 
 use postgres::types::{ToSql, Type};
 
-/// The parameters of one statement, in order, each with its type: a statement whose types are known takes one round
-/// trip and not two.
+/// The parameters of one statement, in order, each with its type: a statement whose types are known
+/// takes one round trip and not two.
 #[derive(Default)]
 pub struct Columns<'a>(Vec<(Box<dyn ToSql + Sync + 'a>, Type)>);
 

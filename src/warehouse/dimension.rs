@@ -1,7 +1,9 @@
-//! A dimension and its events: what is new goes to landing, and the timelines it touches are revised.
+//! A dimension and its events: what is new goes to landing, and the timelines it touches are
+//! revised.
 //!
-//! One transaction sees all of it. What the program does not know of the touched keys it reads: their current
-//! versions, and for late events the moments and versions around them (see [`crate::timeline`]).
+//! One transaction sees all of it. What the program does not know of the touched keys it reads:
+//! their current versions, and for late events the moments and versions around them (see
+//! [`crate::timeline`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +23,8 @@ type Touched = BTreeMap<i64, BTreeSet<DateTime<Utc>>>;
 
 /// An entity whose states the warehouse keeps: its statements, and its attributes as columns.
 ///
-/// Every statement names the columns of the state last, in the order of [`Dimension::push_columns`].
+/// Every statement names the columns of the state last, in the order of
+/// [`Dimension::push_columns`].
 pub trait Dimension: State {
     /// What one such entity is called.
     const ENTITY: &'static str;
@@ -182,7 +185,8 @@ pub struct Landed {
     pub versions_closed: i64,
 }
 
-/// Loads events, given in the order in which their files changed, and revises the timelines they touch.
+/// Loads events, given in the order in which their files changed, and revises the timelines they
+/// touch.
 ///
 /// Of several events with one identity the first counts; the others are compared with it.
 ///
@@ -198,8 +202,8 @@ pub fn load<S: Dimension>(
     if arrivals.is_empty() {
         return Ok(landed);
     }
-    // Writers of one dimension take turns, even if they load different folders: what one reads of a timeline must
-    // still hold when it writes.
+    // Writers of one dimension take turns, even if they load different folders: what one reads of a
+    // timeline must still hold when it writes.
     transaction
         .query_typed(
             "select pg_advisory_xact_lock($1, $2)",
@@ -210,8 +214,8 @@ pub fn load<S: Dimension>(
         )
         .doing("waiting for the dimension's lock")?;
 
-    // In the order of the primary key, so that neighbouring rows land on neighbouring pages. The sort is stable:
-    // events with one identity stay in the order in which their files changed.
+    // In the order of the primary key, so that neighbouring rows land on neighbouring pages. The
+    // sort is stable: events with one identity stay in the order in which their files changed.
     arrivals.sort_by_key(Arrival::identity);
     let (mut fresh, mut repeats): (Vec<_>, Vec<_>) =
         (Vec::with_capacity(arrivals.len()), Vec::new());
@@ -372,8 +376,8 @@ fn take_at<T>(from: &mut Vec<T>, places: &[usize], to: &mut Vec<T>) {
     *from = kept;
 }
 
-/// Tells duplicates from conflicts among events whose identity is known, and the moments at which an earlier copy of
-/// a file has moved an event.
+/// Tells duplicates from conflicts among events whose identity is known, and the moments at which
+/// an earlier copy of a file has moved an event.
 fn compare_events<S: Dimension>(
     client: &mut impl GenericClient,
     repeats: &[Arrival<'_, S>],
@@ -457,7 +461,8 @@ fn deciding_moments<S: Dimension>(key_events: &[Arrival<'_, S>]) -> Vec<Moment<S
         .collect()
 }
 
-/// Revises keys that were touched within their history, from what the database knows around the touched moments.
+/// Revises keys that were touched within their history, from what the database knows around the
+/// touched moments.
 fn revise_late<S: Dimension>(
     client: &mut impl GenericClient,
     touched: &Touched,
@@ -543,8 +548,8 @@ fn read_versions<S: Dimension>(
     Ok(versions)
 }
 
-/// Writes revisions: what is gone first, then what has changed, then what is new, so that at no point two versions
-/// of a key have the same start or the same end.
+/// Writes revisions: what is gone first, then what has changed, then what is new, so that at no
+/// point two versions of a key have the same start or the same end.
 fn write<S: Dimension>(
     client: &mut impl GenericClient,
     revisions: &[(i64, Revision<S>)],

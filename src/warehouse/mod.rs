@@ -1,7 +1,9 @@
-//! The warehouse: the PostgreSQL database that holds landing, dimensions and the loader's own books.
+//! The warehouse: the PostgreSQL database that holds landing, dimensions and the loader's own
+//! books.
 //!
-//! [`Warehouse`] is a connection with the locks that keep runs apart and a schema that is up to date. [`dimension`]
-//! loads events and keeps versions, [`rejected`] keeps what was no event; both work inside a batch's transaction.
+//! [`Warehouse`] is a connection with the locks that keep runs apart and a schema that is up to
+//! date. [`dimension`] loads events and keeps versions, [`rejected`] keeps what was no event; both
+//! work inside a batch's transaction.
 
 pub mod address;
 mod columns;
@@ -20,19 +22,21 @@ use crate::source::Source;
 use crate::summary::Counts;
 use address::Address;
 
-/// First half of every advisory lock's number, so that the locks are told from those of other programs in the same
-/// database: "etl" in ASCII.
+/// First half of every advisory lock's number, so that the locks are told from those of other
+/// programs in the same database: "etl" in ASCII.
 const LOCK_CLASS: i32 = 0x0065_746c;
 
-/// Second halves: one lock keeps migrations apart, one a source keeps runs apart, one a dimension keeps writers of
-/// the same timelines apart (whichever folder an event came in, its type decides the table).
+/// Second halves: one lock keeps migrations apart, one a source keeps runs apart, one a dimension
+/// keeps writers of the same timelines apart (whichever folder an event came in, its type decides
+/// the table).
 const SCHEMA_LOCK: i32 = 0;
 const SOURCE_LOCKS: i32 = 1;
 const DIMENSION_LOCKS: i32 = 101;
 
-/// What a session needs whatever the defaults of its user or database are. Each statement has to see what was committed
-/// before it, and not just before the transaction: a run waits for the locks of others in the middle of one. And a
-/// program that is stopped in a transaction must not keep its locks for ever.
+/// What a session needs whatever the defaults of its user or database are. Each statement has to
+/// see what was committed before it, and not just before the transaction: a run waits for the locks
+/// of others in the middle of one. And a program that is stopped in a transaction must not keep its
+/// locks for ever.
 const SESSION: &str = "set default_transaction_isolation = 'read committed';
                        set idle_in_transaction_session_timeout = '5min'";
 
@@ -70,8 +74,8 @@ impl Warehouse {
         &mut self.client
     }
 
-    /// Takes the locks of these sources, as many as no other run holds, and says which. They last until this
-    /// connection ends, however it ends.
+    /// Takes the locks of these sources, as many as no other run holds, and says which. They last
+    /// until this connection ends, however it ends.
     ///
     /// # Errors
     ///
@@ -96,11 +100,13 @@ impl Warehouse {
             .collect())
     }
 
-    /// Reads the checkpoints of these sources, `None` when the schema has yet to be created or brought up to date.
+    /// Reads the checkpoints of these sources, `None` when the schema has yet to be created or
+    /// brought up to date.
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read, [`Error::NewerSchema`] when it is newer than this program.
+    /// [`Error::Database`] when it cannot be read, [`Error::NewerSchema`] when it is newer than
+    /// this program.
     pub fn checkpoints(&mut self, sources: &[Source]) -> Result<Option<Vec<Checkpoint>>, Error> {
         read_checkpoints(&mut self.client, sources)
     }

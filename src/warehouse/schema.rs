@@ -10,7 +10,8 @@ mod embedded {
     refinery::embed_migrations!("sql/migrations");
 }
 
-/// Where the applied migrations stand. The schema `etl` is made before the first migration for its sake.
+/// Where the applied migrations stand. The schema `etl` is made before the first migration for its
+/// sake.
 const HISTORY: &str = "etl.schema_history";
 const CREATE_SCHEMA: &str = "create schema if not exists etl";
 

@@ -1,5 +1,6 @@
-//! Drives the shipped Dockerfile and compose file with a real engine: cron loads, the warehouse goes away and comes
-//! back, the loader is killed in the middle of its work, and the tables equal what the model makes of the files.
+//! Drives the shipped Dockerfile and compose file with a real engine: cron loads, the warehouse
+//! goes away and comes back, the loader is killed in the middle of its work, and the tables equal
+//! what the model makes of the files.
 //!
 //! Skipped, and said so, where no engine answers or the base images cannot be had.
 
@@ -21,7 +22,8 @@ use tempfile::TempDir;
 use model::Dimensions;
 use tables::Tables;
 
-/// How long something in a container may take to come about: a minute until cron's first full minute, and slack.
+/// How long something in a container may take to come about: a minute until cron's first full
+/// minute, and slack.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a stop may take.
@@ -130,8 +132,8 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
     }
 }
 
-/// Makes sure of the base images: those that are there, can be pulled, or are made by the program that
-/// `ETL_BASE_IMAGES` names. Else tells why not.
+/// Makes sure of the base images: those that are there, can be pulled, or are made by the program
+/// that `ETL_BASE_IMAGES` names. Else tells why not.
 fn base_images() -> Result<(), String> {
     let docker = |arguments: &[&str]| {
         let command = Command::new("docker")
@@ -179,7 +181,8 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A copy of what is shipped, in a folder of its own and so with containers and a volume of its own.
+/// A copy of what is shipped, in a folder of its own and so with containers and a volume of its
+/// own.
 struct Project {
     folder: TempDir,
     port: u16,

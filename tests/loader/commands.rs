@@ -66,7 +66,8 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
     put_user(&loader, 1);
     let since = between();
     put_user(&loader, 2);
-    // Before the first run there is no offset: a backfill over a part leaves the rest to the next run.
+    // Before the first run there is no offset: a backfill over a part leaves the rest to the next
+    // run.
     assert_eq!(loader.run(&["--since", &since])["loaded"], 1);
     assert_eq!(offset(), "");
     assert_eq!(loader.run(&[])["loaded"], 1);
@@ -122,7 +123,8 @@ fn files_that_change_during_a_run_do_not_carry_the_offset_past_others() {
     while loader.value("select count(*) < 50 from landing.user_event") == "true" {
         sleep(Duration::from_millis(5));
     }
-    // Files that this run has not read yet change now, later than files that it has not read either.
+    // Files that this run has not read yet change now, later than files that it has not read
+    // either.
     for number in (300..600).step_by(20) {
         put_user(&loader, number);
     }
@@ -258,7 +260,8 @@ fn status_tells_stale_from_fresh() {
     let said = loader.etl(&["status", "--max-lag", "1ms"]);
     assert_eq!(said.status, 3);
     assert!(said.log.contains("users"), "{}", said.log);
-    // A run that finds nothing has looked all the same, and one over a single source has not looked at the other.
+    // A run that finds nothing has looked all the same, and one over a single source has not looked
+    // at the other.
     loader
         .client()
         .batch_execute("update etl.run set looked_at = now() - interval '1 day'")

@@ -112,7 +112,8 @@ fn settings_that_make_no_sense_are_wrong_usage() {
         &[("DATABASE_URL", "postgresql://")],
         &["DATABASE_URL", "names no host"],
     );
-    // An @ in a password has to be written %40; what comes after it must not be taken for something to show.
+    // An @ in a password has to be written %40; what comes after it must not be taken for something
+    // to show.
     fails(
         &loader,
         1,

@@ -1,4 +1,5 @@
-//! Seven minutes of real output of both services, where it is there: the file that `ETL_FIXTURE` names.
+//! Seven minutes of real output of both services, where it is there: the file that `ETL_FIXTURE`
+//! names.
 
 use std::fs;
 use std::path::Path;

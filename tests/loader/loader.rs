@@ -128,7 +128,8 @@ impl Loader {
         said(command.output().expect("etl can be started"))
     }
 
-    /// Runs `etl run --json` with more arguments, which must succeed, and checks that its numbers add up.
+    /// Runs `etl run --json` with more arguments, which must succeed, and checks that its numbers
+    /// add up.
     pub fn run(&self, arguments: &[&str]) -> Value {
         let said = self.etl(&[&["run", "--json"], arguments].concat());
         assert_eq!(said.status, 0, "{}", said.log);
@@ -137,7 +138,8 @@ impl Loader {
         summary
     }
 
-    /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by a moment.
+    /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by
+    /// a moment.
     pub fn wait_for_free_locks(&self) {
         let locks = "select count(*) from pg_locks
                      where locktype = 'advisory'

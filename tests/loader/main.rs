@@ -1,7 +1,8 @@
 //! Drives the real `etl` against a real PostgreSQL that the tests start themselves.
 //!
-//! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them, `tables` what the
-//! database holds and `model` what it ought to hold. The other modules are the tests.
+//! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them,
+//! `tables` what the database holds and `model` what it ought to hold. The other modules are the
+//! tests.
 
 mod acceptance;
 mod commands;

@@ -1,5 +1,5 @@
-//! What the tables ought to hold, worked out from the files in the inbox by the plain words of the contract, and
-//! nothing shared with the loader: no code, no SQL, no cleverness.
+//! What the tables ought to hold, worked out from the files in the inbox by the plain words of the
+//! contract, and nothing shared with the loader: no code, no SQL, no cleverness.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -121,8 +121,8 @@ pub fn dimensions(inbox: &Path) -> Dimensions {
     }
 }
 
-/// The event in a document, if it is one; the tests that use the model leave out what only the loader's own tests of
-/// acceptance tell apart.
+/// The event in a document, if it is one; the tests that use the model leave out what only the
+/// loader's own tests of acceptance tell apart.
 fn event(bytes: &[u8], modified_micros: u128) -> Option<(String, Event)> {
     let document: Value = serde_json::from_slice(bytes).ok()?;
     let (metadata, payload) = (&document["metadata"], &document["payload"]);
@@ -171,7 +171,8 @@ fn score(document: &[u8]) -> Option<f64> {
 
 /// Section 4, word by word.
 fn versions(mut events: Vec<Event>) -> Vec<String> {
-    // "For each key: order its events by (event_at, file modification time to the microsecond, event_id)."
+    // "For each key: order its events by (event_at, file modification time to the microsecond,
+    // event_id)."
     events.sort_by_key(|event| {
         (
             event.key,
@@ -191,7 +192,8 @@ fn versions(mut events: Vec<Event>) -> Vec<String> {
         })
         .map(|(_, event)| event.clone())
         .collect();
-    // "A version begins where a tracked attribute differs from the version before, and ends where the next begins."
+    // "A version begins where a tracked attribute differs from the version before, and ends where
+    // the next begins."
     let mut versions: Vec<(Event, Option<String>)> = Vec::new();
     for event in counting {
         match versions.last_mut() {

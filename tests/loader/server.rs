@@ -44,8 +44,8 @@ impl Server {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        // The shell outlives this process by the moment that it takes to stop the server: it waits for the end of its
-        // standard input, which comes however this process ends.
+        // The shell outlives this process by the moment that it takes to stop the server: it waits
+        // for the end of its standard input, which comes however this process ends.
         let mut shell = Command::new("sh");
         shell
             .args(["-euc", include_str!("server.sh"), "server"])
@@ -89,7 +89,8 @@ impl Server {
         )
     }
 
-    /// Where a database of this server is, over TCP, which asks for the password and is open to every user.
+    /// Where a database of this server is, over TCP, which asks for the password and is open to
+    /// every user.
     pub fn tcp_url(&self, database: &str) -> String {
         format!(
             "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}",

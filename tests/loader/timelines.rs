@@ -1,5 +1,5 @@
-//! The property that matters most: whatever the order of arrival, the batches and the repeats, the dimensions are
-//! what the model makes of the files.
+//! The property that matters most: whatever the order of arrival, the batches and the repeats, the
+//! dimensions are what the model makes of the files.
 
 use std::collections::HashMap;
 
