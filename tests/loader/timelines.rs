@@ -1,7 +1,10 @@
-//! The property that matters most: whatever the order of arrival, the batches and the repeats, the
-//! dimensions are what the model makes of the files.
+//! The property that matters most: whatever the order of arrival, the batches, the repeats and the
+//! kills, the dimensions are what the model makes of the files.
 
 use std::collections::HashMap;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -45,6 +48,8 @@ enum Load {
     NoOverlap,
     SourceBySource,
     DryRunFirst,
+    /// In small batches, and killed after some milliseconds.
+    Killed(u8),
     /// Not at all: the next batch arrives before a run.
     Later,
 }
@@ -85,6 +90,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         2 => Just(Load::NoOverlap),
         1 => Just(Load::SourceBySource),
         1 => Just(Load::DryRunFirst),
+        2 => (0..80u8).prop_map(Load::Killed),
         1 => Just(Load::Later),
     ];
     (
@@ -131,7 +137,7 @@ fn play(loader: &Loader, scenario: &Scenario) -> Result<(), TestCaseError> {
             .iter()
             .flat_map(|event| &event.copies)
             .any(|copy| copy.misfiled);
-        if !misfiled && !matches!(load, Load::SmallBatches(_)) {
+        if !misfiled && !matches!(load, Load::SmallBatches(_) | Load::Killed(_)) {
             check_surrogate_keys(&keys, &surrogate_keys(loader))?;
         }
     }
@@ -240,6 +246,17 @@ fn run(loader: &Loader, load: &Load) {
             ] {
                 assert_eq!(tried[field], done[field], "{field}: {tried} and {done}");
             }
+        }
+        Load::Killed(millis) => {
+            let mut run = loader
+                .command(&["run", "--batch-size", "2"])
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("etl can be started");
+            sleep(Duration::from_millis(u64::from(*millis)));
+            run.kill().expect("etl is ours");
+            run.wait().expect("etl is ours");
+            loader.wait_for_free_locks();
         }
         Load::Later => {}
     }
