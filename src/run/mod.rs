@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use postgres::GenericClient;
 
+use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::error::{Doing, Error, commit_failed};
 use crate::source::Source;
@@ -111,23 +112,32 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
             dry_run: options.dry_run,
         });
     }
-    let outdated = warehouse.checkpoints(&sources)?.is_none();
+    let known = warehouse.checkpoints(&sources)?;
+    let run = Run::new(options, &sources);
     let mut outcome = if options.dry_run {
         let mut trial = warehouse
             .client()
             .transaction()
             .doing("beginning a dry run")?;
-        if outdated {
-            warehouse::migrate_for_now(&mut trial)?;
-        }
-        let outcome = Run::new(options, sources).load(&mut trial)?;
+        let checkpoints = match known {
+            Some(checkpoints) => checkpoints,
+            None => {
+                warehouse::migrate_for_now(&mut trial)?;
+                warehouse::read_checkpoints(&mut trial, &sources)?.ok_or(Error::NoSchema)?
+            }
+        };
+        let outcome = run.load(&mut trial, checkpoints)?;
         trial.rollback().doing("undoing a dry run")?;
         outcome
     } else {
-        if outdated {
-            warehouse.migrate()?;
-        }
-        Run::new(options, sources).load(warehouse.client())?
+        let checkpoints = match known {
+            Some(checkpoints) => checkpoints,
+            None => {
+                warehouse.migrate()?;
+                warehouse.checkpoints(&sources)?.ok_or(Error::NoSchema)?
+            }
+        };
+        run.load(warehouse.client(), checkpoints)?
     };
     outcome.summary.total.elapsed = began.elapsed();
     Ok(outcome)
@@ -166,27 +176,36 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    fn new(options: &'r Options, sources: Vec<Source>) -> Run<'r> {
+    fn new(options: &'r Options, sources: &[Source]) -> Run<'r> {
         Run {
             options,
             started_at: clock::now(),
             run_id: None,
-            summary: Summary::of(&sources),
+            sources: sources.to_vec(),
+            summary: Summary::of(sources),
             recorded: Counts::default(),
             log: Log::default(),
-            sources,
         }
     }
 
-    fn load(self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
-        self.load_batches(client).map_err(|error| match error {
-            Error::Database { .. } => Error::Unfinished(Box::new(error)),
-            error => error,
-        })
+    fn load(
+        self,
+        client: &mut impl GenericClient,
+        checkpoints: Vec<Checkpoint>,
+    ) -> Result<Outcome, Error> {
+        self.load_batches(client, checkpoints)
+            .map_err(|error| match error {
+                Error::Database { .. } => Error::Unfinished(Box::new(error)),
+                error => error,
+            })
     }
 
-    fn load_batches(mut self, client: &mut impl GenericClient) -> Result<Outcome, Error> {
-        let (mut backlogs, failures) = self.find_backlogs(client)?;
+    fn load_batches(
+        mut self,
+        client: &mut impl GenericClient,
+        checkpoints: Vec<Checkpoint>,
+    ) -> Result<Outcome, Error> {
+        let (mut backlogs, failures) = self.find_backlogs(client, checkpoints)?;
         self.sources = backlogs.iter().map(Backlog::source).collect();
         loop {
             let batch = backlog::next_batch(&mut backlogs, self.options)?;
@@ -210,11 +229,10 @@ impl<'r> Run<'r> {
     fn find_backlogs(
         &self,
         client: &mut impl GenericClient,
+        checkpoints: Vec<Checkpoint>,
     ) -> Result<(Vec<Backlog>, Vec<Error>), Error> {
         let (mut backlogs, mut failures) = (Vec::new(), Vec::new());
-        for checkpoint in
-            warehouse::read_checkpoints(client, &self.sources)?.ok_or(Error::NoSchema)?
-        {
+        for checkpoint in checkpoints {
             match Backlog::find(client, checkpoint, self.options)? {
                 Ok(backlog) => backlogs.push(backlog),
                 Err(failure) => failures.push(failure),
