@@ -25,6 +25,11 @@ impl Source {
         }
     }
 
+    /// The names of several sources, as a parameter of a statement.
+    pub fn names(sources: &[Source]) -> Vec<&'static str> {
+        sources.iter().map(|source| source.name()).collect()
+    }
+
     /// The source with this name.
     pub fn named(name: &str) -> Option<Source> {
         Source::ALL.into_iter().find(|source| source.name() == name)

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod judged;
+mod record;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,9 +21,10 @@ use crate::clock;
 use crate::error::{Doing, Error, commit_failed};
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
-use crate::warehouse::{self, RunRecord, Warehouse};
+use crate::warehouse::{self, Warehouse};
 use backlog::{Backlog, File};
 use judged::{Judged, Log};
+use record::RunRecord;
 
 /// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
 /// nobody starts a backfill again five seconds later.
@@ -296,7 +298,7 @@ impl<'r> Run<'r> {
         let unsaved = backlogs.iter().any(Backlog::is_unsaved);
         let recorded = match self.run_id {
             Some(_) => self.recorded == self.summary.total.counts,
-            None => !unsaved && warehouse::record_look(client, &self.sources, now)?,
+            None => !unsaved && record::record_look(client, &self.sources, now)?,
         };
         if recorded && !unsaved {
             return Ok(());
@@ -325,7 +327,7 @@ impl<'r> Run<'r> {
     fn run_id(&mut self, client: &mut impl GenericClient) -> Result<i64, Error> {
         match self.run_id {
             Some(run_id) => Ok(run_id),
-            None => Ok(*self.run_id.insert(warehouse::next_run_id(client)?)),
+            None => Ok(*self.run_id.insert(record::next_id(client)?)),
         }
     }
 

@@ -8,9 +8,21 @@ use postgres::types::{ToSql, Type};
 pub struct Columns<'a>(Vec<(Box<dyn ToSql + Sync + 'a>, Type)>);
 
 impl<'a> Columns<'a> {
-    /// Adds a parameter: an array of `kind`, or a single value.
+    /// Adds a parameter: a single value, or an array that is there already.
     pub fn push(&mut self, kind: Type, values: impl ToSql + Sync + 'a) {
         self.0.push((Box::new(values), kind));
+    }
+
+    /// Adds an array of `kind` with one attribute of each item.
+    pub fn push_each<T, V>(
+        &mut self,
+        kind: Type,
+        items: impl IntoIterator<Item = T>,
+        attribute: impl FnMut(T) -> V,
+    ) where
+        Vec<V>: ToSql + Sync + 'a,
+    {
+        self.push(kind, items.into_iter().map(attribute).collect::<Vec<V>>());
     }
 
     /// The parameters as the client takes them.

@@ -84,13 +84,10 @@ impl Dimension for User<'_> {
     const STATEMENTS: Statements = statements!("user");
 
     fn push_columns<'s>(columns: &mut Columns<'s>, states: &[&'s Self]) {
-        columns.push(Type::TEXT_ARRAY, column(states, |user| user.name.as_ref()));
-        columns.push(
-            Type::TEXT_ARRAY,
-            column(states, |user| user.address.as_ref()),
-        );
-        columns.push(Type::TEXT_ARRAY, column(states, |user| user.job.as_ref()));
-        columns.push(Type::FLOAT8_ARRAY, column(states, |user| user.score));
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.name.as_ref());
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.address.as_ref());
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.job.as_ref());
+        columns.push_each(Type::FLOAT8_ARRAY, states, |user| user.score);
     }
 
     fn from_row(row: &Row, first: usize) -> Self {
@@ -121,20 +118,13 @@ impl Dimension for Card<'_> {
     const STATEMENTS: Statements = statements!("card");
 
     fn push_columns<'s>(columns: &mut Columns<'s>, states: &[&'s Self]) {
-        columns.push(Type::INT8_ARRAY, column(states, |card| card.user_id));
-        columns.push(
-            Type::TEXT_ARRAY,
-            column(states, |card| card.created_by_name.as_ref()),
-        );
-        columns.push(Type::BOOL_ARRAY, column(states, |card| card.active));
-        columns.push(
-            Type::TIMESTAMPTZ_ARRAY,
-            column(states, |card| card.created_at),
-        );
-        columns.push(
-            Type::TIMESTAMPTZ_ARRAY,
-            column(states, |card| card.updated_at),
-        );
+        columns.push_each(Type::INT8_ARRAY, states, |card| card.user_id);
+        columns.push_each(Type::TEXT_ARRAY, states, |card| {
+            card.created_by_name.as_ref()
+        });
+        columns.push_each(Type::BOOL_ARRAY, states, |card| card.active);
+        columns.push_each(Type::TIMESTAMPTZ_ARRAY, states, |card| card.created_at);
+        columns.push_each(Type::TIMESTAMPTZ_ARRAY, states, |card| card.updated_at);
     }
 
     fn from_row(row: &Row, first: usize) -> Self {
@@ -146,11 +136,6 @@ impl Dimension for Card<'_> {
             updated_at: row.get(first + 4),
         }
     }
-}
-
-/// One attribute of all states.
-fn column<'s, S, T>(states: &[&'s S], attribute: impl Fn(&'s S) -> T) -> Vec<T> {
-    states.iter().map(|state| attribute(state)).collect()
 }
 
 /// An accepted event on its way into the warehouse.
@@ -320,42 +305,24 @@ fn place(row: &Row) -> usize {
 
 /// The columns that events have in statements.
 fn push_events<'s, S: Dimension>(columns: &mut Columns<'s>, arrivals: &'s [Arrival<'_, S>]) {
-    let each = || arrivals.iter();
-    columns.push(
-        Type::INT8_ARRAY,
-        each()
-            .map(|arrival| arrival.event.entity_id)
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::UUID_ARRAY,
-        each()
-            .map(|arrival| arrival.event.event_id)
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        each()
-            .map(|arrival| arrival.event.event_at)
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TEXT_ARRAY,
-        each()
-            .map(|arrival| arrival.event.extra.as_deref())
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TEXT_ARRAY,
-        each().map(|arrival| arrival.file_name).collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        each()
-            .map(|arrival| arrival.file_modified_at)
-            .collect::<Vec<_>>(),
-    );
-    let states: Vec<&S> = each().map(|arrival| &arrival.event.state).collect();
+    columns.push_each(Type::INT8_ARRAY, arrivals, |arrival| {
+        arrival.event.entity_id
+    });
+    columns.push_each(Type::UUID_ARRAY, arrivals, |arrival| arrival.event.event_id);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, arrivals, |arrival| {
+        arrival.event.event_at
+    });
+    columns.push_each(Type::TEXT_ARRAY, arrivals, |arrival| {
+        arrival.event.extra.as_deref()
+    });
+    columns.push_each(Type::TEXT_ARRAY, arrivals, |arrival| arrival.file_name);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, arrivals, |arrival| {
+        arrival.file_modified_at
+    });
+    let states: Vec<&S> = arrivals
+        .iter()
+        .map(|arrival| &arrival.event.state)
+        .collect();
     S::push_columns(columns, &states);
 }
 
@@ -414,22 +381,12 @@ fn compare_events<S: Dimension>(
         return Ok(moved);
     }
     let mut columns = Columns::default();
-    columns.push(
-        Type::INT8_ARRAY,
-        column(&older, |arrival| arrival.event.entity_id),
-    );
-    columns.push(
-        Type::UUID_ARRAY,
-        column(&older, |arrival| arrival.event.event_id),
-    );
-    columns.push(
-        Type::TEXT_ARRAY,
-        column(&older, |arrival| arrival.file_name),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        column(&older, |arrival| arrival.file_modified_at),
-    );
+    columns.push_each(Type::INT8_ARRAY, &older, |arrival| arrival.event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, &older, |arrival| arrival.event.event_id);
+    columns.push_each(Type::TEXT_ARRAY, &older, |arrival| arrival.file_name);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, &older, |arrival| {
+        arrival.file_modified_at
+    });
     let rows = client
         .query_typed(S::STATEMENTS.predate_events, &columns.parameters())
         .doing("noting earlier files of known events")?;
@@ -583,8 +540,9 @@ fn write<S: Dimension>(
     if !changed.is_empty() {
         let mut columns = Columns::default();
         columns.push(Type::INT8_ARRAY, owners);
-        columns.push(Type::INT8_ARRAY, column(&changed, |stored| stored.key));
-        push_versions(&mut columns, &column(&changed, |stored| &stored.version));
+        columns.push_each(Type::INT8_ARRAY, &changed, |stored| stored.key);
+        let versions: Vec<&Version<S>> = changed.iter().map(|stored| &stored.version).collect();
+        push_versions(&mut columns, &versions);
         client
             .execute_typed(S::STATEMENTS.update_versions, &columns.parameters())
             .doing("bringing versions up to date")?;
@@ -613,17 +571,13 @@ fn write<S: Dimension>(
 
 /// The columns that versions have in statements.
 fn push_versions<'s, S: Dimension>(columns: &mut Columns<'s>, versions: &[&'s Version<S>]) {
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        column(versions, |version| version.valid_from),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        column(versions, |version| version.valid_to),
-    );
-    columns.push(
-        Type::UUID_ARRAY,
-        column(versions, |version| version.event_id),
-    );
-    S::push_columns(columns, &column(versions, |version| &version.state));
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, versions, |version| {
+        version.valid_from
+    });
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, versions, |version| {
+        version.valid_to
+    });
+    columns.push_each(Type::UUID_ARRAY, versions, |version| version.event_id);
+    let states: Vec<&S> = versions.iter().map(|version| &version.state).collect();
+    S::push_columns(columns, &states);
 }

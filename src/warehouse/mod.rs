@@ -19,7 +19,6 @@ use postgres::{Client, GenericClient, NoTls, Row, Transaction};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Doing, Error, explain};
 use crate::source::Source;
-use crate::summary::Counts;
 use address::Address;
 
 /// First half of every advisory lock's number, so that the locks are told from those of other
@@ -150,10 +149,9 @@ pub fn read_checkpoints(
     client: &mut impl GenericClient,
     sources: &[Source],
 ) -> Result<Option<Vec<Checkpoint>>, Error> {
-    let names: Vec<&str> = sources.iter().map(|source| source.name()).collect();
     let read = client.query_typed(
         include_str!("../../sql/checkpoint/read.sql"),
-        &[(&names, Type::TEXT_ARRAY)],
+        &[(&Source::names(sources), Type::TEXT_ARRAY)],
     );
     let rows = match read {
         Err(error) if matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE)) => return Ok(None),
@@ -176,96 +174,4 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
         offset: row.get::<_, Option<DateTime<Utc>>>(1).map(Into::into),
         pending: row.get(2),
     })
-}
-
-/// A number for a run; numbers of runs that find nothing are lost.
-///
-/// # Errors
-///
-/// [`Error::Database`] when the connection fails.
-pub fn next_run_id(client: &mut impl GenericClient) -> Result<i64, Error> {
-    client
-        .query_typed_one(include_str!("../../sql/run/next_id.sql"), &[])
-        .map(|row| row.get(0))
-        .doing("numbering the run")
-}
-
-/// What is written of a run.
-pub struct RunRecord<'a> {
-    /// Its number.
-    pub run_id: i64,
-    /// The folders it looks at.
-    pub sources: &'a [Source],
-    /// The start given with `--since`.
-    pub since: Option<DateTime<Utc>>,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// What it has done so far.
-    pub counts: Counts,
-}
-
-impl RunRecord<'_> {
-    /// Writes the run, or renews what an earlier batch has written of it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when the connection fails.
-    pub fn save(&self, client: &mut impl GenericClient, now: DateTime<Utc>) -> Result<(), Error> {
-        let sources = source_names(self.sources);
-        let Counts {
-            files,
-            loaded,
-            duplicates,
-            rejected,
-            pending,
-            versions_opened,
-            versions_closed,
-        } = self.counts;
-        client
-            .execute_typed(
-                include_str!("../../sql/run/save.sql"),
-                &[
-                    (&self.run_id, Type::INT8),
-                    (&sources, Type::TEXT_ARRAY),
-                    (&self.since, Type::TIMESTAMPTZ),
-                    (&self.started_at, Type::TIMESTAMPTZ),
-                    (&now, Type::TIMESTAMPTZ),
-                    (&files, Type::INT8),
-                    (&loaded, Type::INT8),
-                    (&duplicates, Type::INT8),
-                    (&rejected, Type::INT8),
-                    (&pending, Type::INT8),
-                    (&versions_opened, Type::INT8),
-                    (&versions_closed, Type::INT8),
-                ],
-            )
-            .doing("recording the run")?;
-        Ok(())
-    }
-}
-
-/// Records that a run looked and found nothing new: one row is renewed. Says whether there was one.
-///
-/// # Errors
-///
-/// [`Error::Database`] when the connection fails.
-pub fn record_look(
-    client: &mut impl GenericClient,
-    sources: &[Source],
-    now: DateTime<Utc>,
-) -> Result<bool, Error> {
-    client
-        .execute_typed(
-            include_str!("../../sql/run/look.sql"),
-            &[
-                (&source_names(sources), Type::TEXT_ARRAY),
-                (&now, Type::TIMESTAMPTZ),
-            ],
-        )
-        .map(|renewed| renewed > 0)
-        .doing("recording that there was nothing new")
-}
-
-fn source_names(sources: &[Source]) -> Vec<&'static str> {
-    sources.iter().map(|source| source.name()).collect()
 }

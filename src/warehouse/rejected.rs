@@ -1,6 +1,5 @@
 //! Rejected events: kept whole with a reason, and resolved when a good version of the file arrives.
 
-use chrono::{DateTime, Utc};
 use postgres::Transaction;
 use postgres::types::Type;
 
@@ -37,52 +36,20 @@ pub fn keep(
     if files.is_empty() {
         return Ok(());
     }
-    let times = |time: fn(&Stamp) -> DateTime<Utc>| {
-        files
-            .iter()
-            .map(|file| time(&file.stamp))
-            .collect::<Vec<_>>()
-    };
     let mut columns = Columns::default();
     columns.push(Type::INT8, run_id);
     columns.push(Type::TEXT, source.name());
-    columns.push(
-        Type::TEXT_ARRAY,
-        files.iter().map(|file| file.file_name).collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        times(|stamp| stamp.modified.to_utc()),
-    );
-    columns.push(
-        Type::TIMESTAMPTZ_ARRAY,
-        times(|stamp| stamp.changed.to_utc()),
-    );
-    columns.push(
-        Type::INT8_ARRAY,
-        files
-            .iter()
-            .map(|file| file.stamp.size as i64)
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TEXT_ARRAY,
-        files
-            .iter()
-            .map(|file| file.rejection.code())
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::TEXT_ARRAY,
-        files
-            .iter()
-            .map(|file| file.rejection.to_string())
-            .collect::<Vec<_>>(),
-    );
-    columns.push(
-        Type::BYTEA_ARRAY,
-        files.iter().map(|file| file.document).collect::<Vec<_>>(),
-    );
+    columns.push_each(Type::TEXT_ARRAY, files, |file| file.file_name);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, files, |file| {
+        file.stamp.modified.to_utc()
+    });
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, files, |file| {
+        file.stamp.changed.to_utc()
+    });
+    columns.push_each(Type::INT8_ARRAY, files, |file| file.stamp.size as i64);
+    columns.push_each(Type::TEXT_ARRAY, files, |file| file.rejection.code());
+    columns.push_each(Type::TEXT_ARRAY, files, |file| file.rejection.to_string());
+    columns.push_each(Type::BYTEA_ARRAY, files, |file| file.document);
     transaction
         .execute_typed(
             include_str!("../../sql/rejected_event/keep.sql"),

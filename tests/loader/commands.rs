@@ -6,28 +6,17 @@ use std::time::Duration;
 use postgres::NoTls;
 use serde_json::Value;
 
-use crate::loader::{Loader, card_event, event_id, user_event};
+use crate::loader::{Loader, card_event, event_id};
 use crate::server::server;
 
 /// Longer than the kernel's coarse clock, which stamps files, may be behind.
 const PAUSE: Duration = Duration::from_millis(30);
 
-fn put_user(loader: &Loader, number: u64) {
-    let event = user_event(
-        &event_id(number),
-        "2026-11-23 20:10:20",
-        number as i64,
-        "Ann",
-        1.0,
-    );
-    loader.put(&format!("users/{number}.json"), event.to_string());
-}
-
 #[test]
 fn a_second_run_finds_nothing_and_changes_nothing() {
     let loader = Loader::new();
     for number in 0..20 {
-        put_user(&loader, number);
+        loader.put_user(number);
         let event = card_event(
             &event_id(number),
             &format!("2026-11-23 20:10:{number:02}"),
@@ -63,9 +52,9 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
         sleep(PAUSE);
         moment
     };
-    put_user(&loader, 1);
+    loader.put_user(1);
     let since = between();
-    put_user(&loader, 2);
+    loader.put_user(2);
     // Before the first run there is no offset: a backfill over a part leaves the rest to the next
     // run.
     assert_eq!(loader.run(&["--since", &since])["loaded"], 1);
@@ -76,9 +65,9 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
     assert_eq!(loader.run(&["--since", "2020-01-01"])["duplicates"], 2);
     assert_eq!(offset(), first);
     // With an offset, a backfill that begins after it leaves out what lies between.
-    put_user(&loader, 3);
+    loader.put_user(3);
     let since = between();
-    put_user(&loader, 4);
+    loader.put_user(4);
     assert_eq!(loader.run(&["--since", &since])["loaded"], 1);
     assert_eq!(offset(), first);
     assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 1);
@@ -88,14 +77,14 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
 #[test]
 fn a_clock_that_was_set_back_hides_no_file() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     loader.run(&[]);
     // What a clock an hour ahead would have left behind.
     loader
         .client()
         .batch_execute("update etl.checkpoint set offset_at = now() + interval '1 hour'")
         .expect("the books can be changed");
-    put_user(&loader, 2);
+    loader.put_user(2);
     sleep(PAUSE);
     let said = loader.etl(&["run", "--json", "--overlap", "1ms"]);
     assert!(said.log.contains("it was set back"), "{}", said.log);
@@ -112,7 +101,7 @@ fn files_that_change_during_a_run_do_not_carry_the_offset_past_others() {
     let loader = Loader::new();
     loader.run(&[]);
     for number in 0..600 {
-        put_user(&loader, number);
+        loader.put_user(number);
     }
     sleep(PAUSE);
     let mut child = loader
@@ -126,7 +115,7 @@ fn files_that_change_during_a_run_do_not_carry_the_offset_past_others() {
     // Files that this run has not read yet change now, later than files that it has not read
     // either.
     for number in (300..600).step_by(20) {
-        put_user(&loader, number);
+        loader.put_user(number);
     }
     while loader.value("select count(*) < 400 from landing.user_event") == "true" {
         sleep(Duration::from_millis(5));
@@ -144,7 +133,7 @@ fn files_that_change_during_a_run_do_not_carry_the_offset_past_others() {
 #[test]
 fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     loader.put(
         "cards/1.json",
         card_event(&event_id(1), "2026-11-23 20:10:20", 7, 3, true).to_string(),
@@ -182,7 +171,7 @@ fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
 #[test]
 fn a_backfill_waits_for_the_run_that_is_at_its_source() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     let mut other =
         postgres::Client::connect(&server().url(&loader.database), NoTls).expect("a connection");
     other
@@ -200,11 +189,11 @@ fn a_backfill_waits_for_the_run_that_is_at_its_source() {
 #[test]
 fn data_goes_to_stdout_and_the_log_to_stderr() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     let said = loader.etl(&["run"]);
     assert_eq!(said.out, "");
     assert!(said.log.contains("loaded=1"), "{}", said.log);
-    put_user(&loader, 2);
+    loader.put_user(2);
     let said = loader.etl(&["run", "--dry-run"]);
     assert!(said.log.contains("undone: files=1"), "{}", said.log);
     loader.run(&[]);
@@ -219,7 +208,7 @@ fn status_tells_how_far_each_source_is() {
     assert_eq!(said.status, 1);
     assert!(said.log.contains("no schema yet"), "{}", said.log);
 
-    put_user(&loader, 1);
+    loader.put_user(1);
     loader.put("users/bad.json", "[]");
     loader.put("cards/half.json", "{");
     loader.run(&[]);

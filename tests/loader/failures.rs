@@ -7,17 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use crate::loader::{Loader, event_id, said, user_event};
 use crate::server::{PASSWORD, server};
 
-fn put_user(loader: &Loader, number: u64) {
-    let event = user_event(
-        &event_id(number),
-        "2026-11-23 20:10:20",
-        number as i64,
-        "Ann",
-        1.0,
-    );
-    loader.put(&format!("users/{number}.json"), event.to_string());
-}
-
 /// Runs with other settings and expects one line that says all of this, and exit status `status`.
 fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]) {
     let output = loader
@@ -36,7 +25,7 @@ fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]
 #[test]
 fn the_warehouse_is_down() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     // A port that nobody listens on, since it was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -55,7 +44,7 @@ fn the_warehouse_is_down() {
 #[test]
 fn the_password_is_wrong_or_the_database_is_not_there() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     let port = server().port;
     let url = |password: &str, database: &str| {
         format!("postgresql://postgres:{password}@127.0.0.1:{port}/{database}")
@@ -89,7 +78,7 @@ fn the_password_is_wrong_or_the_database_is_not_there() {
 #[test]
 fn the_parts_of_the_address_are_read_from_the_environment() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     let mut command = loader.command(&["run", "--json"]);
     // An empty setting is none, as compose files make them.
     command
@@ -147,7 +136,7 @@ fn settings_that_make_no_sense_are_wrong_usage() {
 #[test]
 fn a_missing_folder_stops_its_source_and_no_other() {
     let loader = Loader::new();
-    put_user(&loader, 1);
+    loader.put_user(1);
     fs::remove_dir(loader.path("cards")).expect("the inbox can be changed");
     let said = loader.etl(&["run", "--json"]);
     assert_eq!(said.status, 1, "{}", said.log);
@@ -176,7 +165,7 @@ fn a_missing_folder_stops_its_source_and_no_other() {
 fn a_folder_that_may_not_be_listed_stops_its_source() {
     let loader = Loader::new();
     let permit = |mode| fs::set_permissions(loader.path("users"), fs::Permissions::from_mode(mode));
-    put_user(&loader, 1);
+    loader.put_user(1);
     permit(0o300).expect("the folder is ours");
     let said = loader.etl_unprivileged(&["run"]);
     permit(0o755).expect("the folder is ours");

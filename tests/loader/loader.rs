@@ -76,6 +76,18 @@ impl Loader {
         path
     }
 
+    /// Puts a user's event into the inbox, all of it made of a number.
+    pub fn put_user(&self, number: u64) {
+        let event = user_event(
+            &event_id(number),
+            "2026-11-23 20:10:20",
+            number as i64,
+            "Ann",
+            1.0,
+        );
+        self.put(&format!("users/{number}.json"), event.to_string());
+    }
+
     /// Puts a file into the inbox with a modification time, in microseconds since 1970.
     pub fn put_modified(&self, file: &str, content: impl AsRef<[u8]>, micros: u64) {
         let path = self.put(file, content);

@@ -168,14 +168,7 @@ fn views_and_functions_answer() {
 fn first_runs_at_once_do_not_collide() {
     let loader = Loader::new();
     for number in 0..50 {
-        let event = user_event(
-            &event_id(number),
-            "2026-11-23 20:10:20",
-            number as i64,
-            "Ann",
-            1.0,
-        );
-        loader.put(&format!("users/{number}.json"), event.to_string());
+        loader.put_user(number);
     }
     let sets: [&[&str]; 3] = [&[], &["--source", "users"], &["--source", "cards"]];
     let loaded: i64 = thread::scope(|scope| {
@@ -208,14 +201,7 @@ fn a_run_creates_no_objects_and_with_nothing_new_writes_one_row_at_the_most() {
                           where relname in ('pg_class', 'pg_type', 'pg_attribute')";
     let catalog_before = settled(&loader, catalog_writes);
     for number in 10..13 {
-        let event = user_event(
-            &event_id(number),
-            "2026-11-23 20:10:20",
-            number as i64,
-            "Ann",
-            1.0,
-        );
-        loader.put(&format!("users/{number}.json"), event.to_string());
+        loader.put_user(number);
         loader.run(&[]);
     }
     assert_eq!(loader.value(objects), before);
