@@ -64,13 +64,16 @@ stop_database() {
   stop postgres INT
 }
 
-# compose ARGUMENT...: Docker Compose, as the engine's own command or as the program of old.
+# compose_name: prints how Docker Compose is called here: the engine's own command, or the program of old.
+compose_name() {
+  if docker compose version >/dev/null 2>&1; then echo "docker compose"; else echo docker-compose; fi
+}
+
+# compose ARGUMENT...: Docker Compose.
 compose() {
-  if docker compose version >/dev/null 2>&1; then
-    docker compose "$@"
-  else
-    docker-compose "$@"
-  fi
+  local name
+  read -ra name <<<"$(compose_name)"
+  "${name[@]}" "$@"
 }
 
 # engine_answers: whether there is a Docker engine that this user may use, with Compose.

@@ -67,6 +67,35 @@ attend() {
   return "$status"
 }
 
+# end_with FUNCTION: makes the script end with that function, however it ends.
+end_with() {
+  # shellcheck disable=SC2064 # the function is known now
+  trap "$1" EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 141' PIPE
+  trap 'exit 143' TERM
+}
+
+# end_child: begins an end: signals no longer interrupt it, and the process that attend waits for is stopped.
+end_child() {
+  trap '' INT TERM HUP PIPE
+  if [[ -n $child ]]; then
+    kill "$child"
+    wait "$child"
+  fi 2>/dev/null
+}
+
+# how_to_go_on PLACE QUERY: tells what can be done with the data that stays in a place.
+how_to_go_on() {
+  printf '\nThe data stays in %s.\n' "$1"
+  echo "  go on with it:  ./rerun.sh --keep"
+  echo "  query it:       ./rerun.sh --keep, and in another terminal"
+  echo "                  $2"
+  echo "  start fresh:    ./rerun.sh"
+  echo "  remove it:      ./clean.sh"
+}
+
 # ---- PostgreSQL
 
 # read_settings: takes the warehouse's user, password and database from database.env, literally, as Docker does.
@@ -282,11 +311,7 @@ how_to_query() {
 stop_all() {
   local status=$?
   set +e
-  trap '' INT TERM HUP PIPE # what has begun to stop is stopped to the end
-  if [[ -n $child ]]; then
-    kill "$child"
-    wait "$child"
-  fi 2>/dev/null
+  end_child
   $data_is_ours || exit "$status"
   stop_services
   if $database_up && running postgres >/dev/null; then
@@ -296,12 +321,7 @@ stop_all() {
   stop_database
   rm -f data/run/password data/run/rerun.pid
   if $database_up; then
-    printf '\nThe data stays in data/.\n'
-    echo "  go on with it:  ./rerun.sh --keep"
-    echo "  query it:       ./rerun.sh --keep, and in another terminal"
-    echo "                  $(how_to_query)"
-    echo "  start fresh:    ./rerun.sh"
-    echo "  remove it:      ./clean.sh"
+    how_to_go_on "data/" "$(how_to_query)"
   fi
   exit "$status"
 }
@@ -326,11 +346,7 @@ take_data() {
 
 # run_native: runs everything on this machine.
 run_native() {
-  trap stop_all EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 141' PIPE
-  trap 'exit 143' TERM
+  end_with stop_all
   read_settings
   need_own_data
   need_cargo
@@ -388,11 +404,7 @@ follow_log() {
 stop_containers() {
   local status=$?
   set +e
-  trap '' INT TERM HUP PIPE
-  if [[ -n $child ]]; then
-    kill "$child"
-    wait "$child"
-  fi 2>/dev/null
+  end_child
   $data_is_ours || exit "$status"
   if $database_up; then
     printf '\nStopped. In the warehouse now:\n\n'
@@ -400,19 +412,9 @@ stop_containers() {
   fi
   compose down --timeout 5 >/dev/null 2>&1
   if $database_up; then
-    printf '\nThe data stays in the volume of the warehouse and in data/.\n'
-    echo "  go on with it:  ./rerun.sh --keep"
-    echo "  query it:       ./rerun.sh --keep, and in another terminal"
-    echo "                  $(compose_psql)"
-    echo "  start fresh:    ./rerun.sh"
-    echo "  remove it:      ./clean.sh"
+    how_to_go_on "the volume of the warehouse and in data/" "$(compose_psql)"
   fi
   exit "$status"
-}
-
-# compose_name: prints how Compose is called here.
-compose_name() {
-  if docker compose version >/dev/null 2>&1; then echo "docker compose"; else echo docker-compose; fi
 }
 
 # compose_psql: prints the command that opens the warehouse.
@@ -422,11 +424,7 @@ compose_psql() {
 
 # run_docker: runs everything in containers.
 run_docker() {
-  trap stop_containers EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 141' PIPE
-  trap 'exit 143' TERM
+  end_with stop_containers
   read_settings
   need_own_data
   # Files that the services write belong to whoever started them, so that ./clean.sh may remove them.
