@@ -16,6 +16,7 @@ use crate::clock::FileTime;
 use crate::error::{Doing, Error};
 use crate::source::Source;
 use crate::summary::Counts;
+use crate::warehouse::rows;
 
 /// How far a source has been loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Checkpoint {
         &self,
         transaction: &mut Transaction<'_>,
         overlap: Duration,
-        files: &[(&str, FileTime)],
+        files: &[(String, FileTime)],
     ) -> Result<(), Error> {
         let Some(offset) = self.offset else {
             return Ok(());
@@ -137,47 +138,60 @@ impl Checkpoint {
                 &[(&source, Type::TEXT), (&horizon.nanos(), Type::INT8)],
             )
             .doing("forgetting files seen long ago")?;
-        let (names, changed): (Vec<&str>, Vec<i64>) = files
+        let recent: Vec<(&str, i64)> = files
             .iter()
             .filter(|(_, changed)| *changed >= horizon)
-            .map(|(name, changed)| (*name, changed.nanos()))
-            .unzip();
-        if !names.is_empty() {
-            transaction
-                .execute_typed(
-                    include_str!("../sql/checkpoint/remember.sql"),
-                    &[
-                        (&source, Type::TEXT),
-                        (&names, Type::TEXT_ARRAY),
-                        (&changed, Type::INT8_ARRAY),
-                    ],
-                )
-                .doing("remembering the files seen")?;
-        }
-        Ok(())
+            .map(|(name, changed)| (name.as_str(), changed.nanos()))
+            .collect();
+        rows::copy(
+            transaction,
+            include_str!("../sql/checkpoint/remember.sql"),
+            &[Type::TEXT, Type::TEXT, Type::INT8],
+            &recent,
+            |(name, changed), row| {
+                row.push(&source);
+                row.push(name);
+                row.push(changed);
+            },
+        )
+        .doing("remembering the files seen")
     }
 }
 
-/// The files of a source that were dealt with and that a run from its offset meets again, with
-/// their change times.
+/// Files of a source that were dealt with and that a run from its offset meets again.
+#[derive(Debug, Default)]
+pub struct RecentFiles(HashMap<String, Vec<FileTime>>);
+
+impl RecentFiles {
+    /// Whether a file of this name was dealt with as it was when it changed at this time.
+    pub fn contains(&self, name: &str, changed: FileTime) -> bool {
+        self.0
+            .get(name)
+            .is_some_and(|times| times.contains(&changed))
+    }
+}
+
+/// Reads the files of a source that were dealt with lately.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when they cannot be read.
-pub fn recent_files(
-    client: &mut impl GenericClient,
-    source: Source,
-) -> Result<HashMap<String, FileTime>, Error> {
+pub fn recent_files(client: &mut impl GenericClient, source: Source) -> Result<RecentFiles, Error> {
     let rows = client
         .query_typed(
             include_str!("../sql/checkpoint/recent_files.sql"),
             &[(&source.name(), Type::TEXT)],
         )
         .doing("reading the files seen lately")?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), FileTime::from_nanos(row.get(1))))
-        .collect())
+    let mut recent = RecentFiles::default();
+    for row in &rows {
+        recent
+            .0
+            .entry(row.get(0))
+            .or_default()
+            .push(FileTime::from_nanos(row.get(1)));
+    }
+    Ok(recent)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The state of a card.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
 
 use super::document::Fields;
@@ -9,11 +7,11 @@ use super::rejection::Rejection;
 
 /// A card as one event tells it; every field but `updated_at` is tracked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Card<'a> {
+pub struct Card {
     /// The user who owns the card, who may come later or never.
     pub user_id: i64,
     /// Name of the person who made the card.
-    pub created_by_name: Cow<'a, str>,
+    pub created_by_name: String,
     /// Whether the card is active.
     pub active: bool,
     /// When the card was made, UTC.
@@ -22,11 +20,11 @@ pub struct Card<'a> {
     pub updated_at: DateTime<Utc>,
 }
 
-impl<'a> Card<'a> {
-    pub(super) fn read(payload: &mut Fields<'a>) -> Result<Card<'a>, Rejection> {
+impl Card {
+    pub(super) fn read(payload: &mut Fields<'_>) -> Result<Card, Rejection> {
         Ok(Card {
             user_id: payload.integer("user_id")?,
-            created_by_name: payload.string("created_by_name")?,
+            created_by_name: payload.string("created_by_name")?.into_owned(),
             active: payload.boolean("active")?,
             created_at: payload.time("created_at")?,
             updated_at: payload.time("updated_at")?,

@@ -51,7 +51,7 @@ impl<'a> Document<'a> {
     }
 
     /// The fields that nobody took, in the document's own shape.
-    pub(super) fn extra(&mut self) -> Result<Option<String>, Rejection> {
+    pub(super) fn extra(&mut self) -> Result<Option<Box<RawValue>>, Rejection> {
         let mut object = self.rest.members()?;
         for part in [&self.metadata, &self.payload] {
             let members = part.members()?;
@@ -59,7 +59,14 @@ impl<'a> Document<'a> {
                 object.push(format!("\"{}\":{{{}}}", part.path, members.join(",")));
             }
         }
-        Ok((!object.is_empty()).then(|| format!("{{{}}}", object.join(","))))
+        if object.is_empty() {
+            return Ok(None);
+        }
+        RawValue::from_string(format!("{{{}}}", object.join(",")))
+            .map(Some)
+            .map_err(|error| Rejection::InvalidJson {
+                message: error.to_string(),
+            })
     }
 }
 

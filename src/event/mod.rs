@@ -12,6 +12,7 @@ mod time;
 mod user;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use card::Card;
@@ -22,7 +23,7 @@ pub use user::User;
 use document::Document;
 
 /// An event: the whole state of one user or card at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Event<S> {
     /// The user or card (`payload.id`), the natural key of the dimension.
     pub entity_id: i64,
@@ -34,17 +35,16 @@ pub struct Event<S> {
     pub state: S,
     /// Fields that have no column, as a JSON object in the document's own shape; `None` when there
     /// are none.
-    pub extra: Option<String>,
+    pub extra: Option<Box<RawValue>>,
 }
 
-/// An accepted event of either kind. Texts are borrowed from the document where it spells them
-/// plainly.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AcceptedEvent<'a> {
+/// An accepted event of either kind.
+#[derive(Clone, Debug)]
+pub enum AcceptedEvent {
     /// `metadata.type` is `user`.
-    User(Event<User<'a>>),
+    User(Event<User>),
     /// `metadata.type` is `card`.
-    Card(Event<Card<'a>>),
+    Card(Event<Card>),
 }
 
 /// Judges a document.
@@ -53,7 +53,7 @@ pub enum AcceptedEvent<'a> {
 ///
 /// [`Refusal::Unfinished`] when the document ends too soon, so that the rest may still come;
 /// [`Refusal::Rejected`] when no continuation could make it an event.
-pub fn accept(bytes: &[u8]) -> Result<AcceptedEvent<'_>, Refusal> {
+pub fn accept(bytes: &[u8]) -> Result<AcceptedEvent, Refusal> {
     let mut document = Document::parse(bytes)?;
     let event = match document.metadata.string("type")?.as_ref() {
         "user" => AcceptedEvent::User(read(&mut document, User::read)?),
@@ -64,9 +64,9 @@ pub fn accept(bytes: &[u8]) -> Result<AcceptedEvent<'_>, Refusal> {
 }
 
 /// Reads what both kinds have in common, and the state with `read_state`.
-fn read<'a, S>(
-    document: &mut Document<'a>,
-    read_state: impl FnOnce(&mut document::Fields<'a>) -> Result<S, Rejection>,
+fn read<S>(
+    document: &mut Document<'_>,
+    read_state: impl FnOnce(&mut document::Fields<'_>) -> Result<S, Rejection>,
 ) -> Result<Event<S>, Rejection> {
     Ok(Event {
         event_id: document.metadata.uuid("event_id")?,

@@ -1,29 +1,27 @@
 //! The state of a user.
 
-use std::borrow::Cow;
-
 use super::document::Fields;
 use super::rejection::Rejection;
 
 /// A user as one event tells it; every field is tracked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct User<'a> {
+pub struct User {
     /// Full name.
-    pub name: Cow<'a, str>,
+    pub name: String,
     /// Postal address, with line breaks.
-    pub address: Cow<'a, str>,
+    pub address: String,
     /// Occupation.
-    pub job: Cow<'a, str>,
+    pub job: String,
     /// A finite number.
     pub score: f64,
 }
 
-impl<'a> User<'a> {
-    pub(super) fn read(payload: &mut Fields<'a>) -> Result<User<'a>, Rejection> {
+impl User {
+    pub(super) fn read(payload: &mut Fields<'_>) -> Result<User, Rejection> {
         Ok(User {
-            name: payload.string("name")?,
-            address: payload.string("address")?,
-            job: payload.string("job")?,
+            name: payload.string("name")?.into_owned(),
+            address: payload.string("address")?.into_owned(),
+            job: payload.string("job")?.into_owned(),
             score: payload.finite("score")?,
         })
     }

@@ -5,11 +5,13 @@
 //! dies leaves whole batches behind and nothing else.
 
 mod backlog;
-mod judged;
+mod part;
+mod portion;
 mod record;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +24,9 @@ use crate::error::{Doing, Error, commit_failed};
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::{self, Warehouse};
-use backlog::{Backlog, File};
-use judged::{Judged, Log};
+use backlog::{Progress, Stretch, Waiting};
+use part::{Log, Part};
+use portion::{PORTIONS_AHEAD, Portion};
 use record::RunRecord;
 
 /// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
@@ -141,6 +144,7 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
         };
         run.load(warehouse.client(), checkpoints)?
     };
+    warehouse.unlock();
     outcome.summary.total.elapsed = began.elapsed();
     Ok(outcome)
 }
@@ -207,17 +211,29 @@ impl<'r> Run<'r> {
         client: &mut impl GenericClient,
         checkpoints: Vec<Checkpoint>,
     ) -> Result<Outcome, Error> {
-        let (mut backlogs, failures) = self.find_backlogs(client, checkpoints)?;
-        self.sources = backlogs.iter().map(Backlog::source).collect();
-        loop {
-            let batch = backlog::next_batch(&mut backlogs, self.options)?;
-            if batch.is_empty() {
-                break;
+        let (mut waiting, mut progress, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        // A folder that cannot be scanned is no reason to leave the others.
+        for checkpoint in checkpoints {
+            match backlog::find(client, checkpoint, self.options)? {
+                Ok((files, beginning)) => {
+                    waiting.push(files);
+                    progress.push(beginning);
+                }
+                Err(failure) => failures.push(failure),
             }
-            self.load_batch(client, &mut backlogs, &batch)?;
         }
+        self.sources = progress.iter().map(Progress::source).collect();
+        let options = self.options;
+        let batches = backlog::batches(&waiting, options);
+        thread::scope(|scope| {
+            let (sender, portions) = sync_channel(PORTIONS_AHEAD);
+            scope.spawn(|| portion::read_all(&waiting, &batches, options, sender));
+            batches.iter().try_for_each(|batch| {
+                self.load_batch(client, batch, &waiting, &mut progress, &portions)
+            })
+        })?;
         if !self.sources.is_empty() {
-            self.conclude(client, &mut backlogs)?;
+            self.conclude(client, &mut progress)?;
         }
         self.log.conclude();
         Ok(Outcome {
@@ -227,63 +243,54 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// Scans the folders. One that cannot be scanned is no reason to leave the others.
-    fn find_backlogs(
-        &self,
-        client: &mut impl GenericClient,
-        checkpoints: Vec<Checkpoint>,
-    ) -> Result<(Vec<Backlog>, Vec<Error>), Error> {
-        let (mut backlogs, mut failures) = (Vec::new(), Vec::new());
-        for checkpoint in checkpoints {
-            match Backlog::find(client, checkpoint, self.options)? {
-                Ok(backlog) => backlogs.push(backlog),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        Ok((backlogs, failures))
-    }
-
-    /// Judges a batch and, if there is anything to write, makes it durable.
+    /// Takes the portions of a batch and, if there is anything to write, makes it durable.
     fn load_batch(
         &mut self,
         client: &mut impl GenericClient,
-        backlogs: &mut [Backlog],
-        batch: &[(usize, Vec<File>)],
+        batch: &[Stretch],
+        waiting: &[Waiting],
+        progress: &mut [Progress],
+        portions: &Receiver<Result<Portion, Error>>,
     ) -> Result<(), Error> {
-        let mut parts = Vec::with_capacity(batch.len());
-        for (place, files) in batch {
-            let began = Instant::now();
-            let judged = Judged::from_files(files, self.options.settle);
-            backlogs[*place].pass(judged.dealt_with(), judged.pending());
-            judged.log_oddities(backlogs[*place].folder().path());
-            parts.push((*place, judged, began.elapsed()));
-        }
-        if parts.iter().all(|(_, judged, _)| judged.is_idle()) {
-            for (place, judged, judging) in parts {
-                self.count(backlogs[place].source(), judged.counts(), judging);
-            }
-            return Ok(());
-        }
-        let run_id = self.run_id(client)?;
         let mut transaction = client.transaction().doing("beginning a batch")?;
-        for (place, judged, judging) in parts {
+        let mut written = None;
+        for stretch in batch {
             let began = Instant::now();
-            let backlog = &mut backlogs[place];
-            let counts = judged.load(
-                &mut transaction,
-                run_id,
-                backlog,
-                self.options.overlap,
-                &mut self.log,
-            )?;
-            backlog.saved();
-            self.count(backlog.source(), counts, judging + began.elapsed());
+            let (waiting, progress) = (&waiting[stretch.source], &mut progress[stretch.source]);
+            let (source, folder) = (progress.source(), waiting.folder.path());
+            let mut counts = Counts::default();
+            let mut part = None;
+            for _ in stretch.portions(waiting, self.options) {
+                let portion = portions
+                    .recv()
+                    .expect("the reader sends every portion or why not")?;
+                progress.pass(portion.dealt_with(), portion.pending());
+                portion.log_oddities(folder);
+                if portion.is_idle() {
+                    counts += portion.counts();
+                    continue;
+                }
+                let run_id = self.run_id(&mut transaction)?;
+                written = Some(run_id);
+                part.get_or_insert_with(|| Part::new(run_id, source)).land(
+                    &mut transaction,
+                    portion,
+                    folder,
+                    &mut self.log,
+                )?;
+            }
+            if let Some(part) = part {
+                counts += part.finish(&mut transaction, progress, self.options.overlap)?;
+            }
+            self.count(source, counts, began.elapsed());
         }
-        self.record(run_id).save(&mut transaction, clock::now())?;
-        transaction
-            .commit()
-            .map_err(|error| commit_failed(&error))?;
-        self.recorded = self.summary.total.counts;
+        if let Some(run_id) = written {
+            self.record(run_id).save(&mut transaction, clock::now())?;
+            transaction
+                .commit()
+                .map_err(|error| commit_failed(&error))?;
+            self.recorded = self.summary.total.counts;
+        }
         Ok(())
     }
 
@@ -292,10 +299,10 @@ impl<'r> Run<'r> {
     fn conclude(
         &mut self,
         client: &mut impl GenericClient,
-        backlogs: &mut [Backlog],
+        progress: &mut [Progress],
     ) -> Result<(), Error> {
         let now = clock::now();
-        let unsaved = backlogs.iter().any(Backlog::is_unsaved);
+        let unsaved = progress.iter().any(Progress::is_unsaved);
         let recorded = match self.run_id {
             Some(_) => self.recorded == self.summary.total.counts,
             None => !unsaved && record::record_look(client, &self.sources, now)?,
@@ -305,11 +312,11 @@ impl<'r> Run<'r> {
         }
         let run_id = self.run_id(client)?;
         let mut transaction = client.transaction().doing("beginning the last batch")?;
-        for backlog in backlogs.iter_mut().filter(|backlog| backlog.is_unsaved()) {
-            backlog
+        for source in progress.iter_mut().filter(|source| source.is_unsaved()) {
+            source
                 .checkpoint()
                 .save(&mut transaction, Counts::default())?;
-            backlog.saved();
+            source.saved();
         }
         self.record(run_id).save(&mut transaction, now)?;
         transaction.commit().map_err(|error| commit_failed(&error))

@@ -5,14 +5,15 @@
 //! their current versions, and for late events the moments and versions around them (see
 //! [`crate::timeline`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use postgres::types::Type;
-use postgres::{GenericClient, Row, Transaction};
+use postgres::types::{Json, Type};
+use postgres::{GenericClient, Transaction};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::columns::Columns;
+use super::rows::{self, Columns, Row};
 use super::{DIMENSION_LOCKS, LOCK_CLASS};
 use crate::error::{Doing, Error};
 use crate::event::{Card, Event, Rejection, User};
@@ -32,17 +33,23 @@ pub trait Dimension: State {
     const LOCK: i32;
     /// Its statements.
     const STATEMENTS: Statements;
+    /// Types of the columns of its state.
+    const STATE: &'static [Type];
+
+    /// Adds the columns of this state to a row, in the order of [`Dimension::STATE`].
+    fn push_values<'s>(&'s self, row: &mut Row<'s>);
 
     /// Adds the columns of these states to the parameters of a statement.
     fn push_columns<'s>(columns: &mut Columns<'s>, states: &[&'s Self]);
 
     /// Reads the state from the columns of a row, from the column `first` on.
-    fn from_row(row: &Row, first: usize) -> Self;
+    fn from_row(row: &postgres::Row, first: usize) -> Self;
 }
 
 /// The statements of a dimension; each file tells what it does.
 pub struct Statements {
-    insert_events: &'static str,
+    known_events: &'static str,
+    copy_events: &'static str,
     compare_events: &'static str,
     predate_events: &'static str,
     current_versions: &'static str,
@@ -50,14 +57,15 @@ pub struct Statements {
     versions: &'static str,
     delete_versions: &'static str,
     update_versions: &'static str,
-    insert_versions: &'static str,
+    copy_versions: &'static str,
 }
 
 /// The statements in a folder of `sql/`.
 macro_rules! statements {
     ($folder:literal) => {
         Statements {
-            insert_events: include_str!(concat!("../../sql/", $folder, "/insert_events.sql")),
+            known_events: include_str!(concat!("../../sql/", $folder, "/known_events.sql")),
+            copy_events: include_str!(concat!("../../sql/", $folder, "/copy_events.sql")),
             compare_events: include_str!(concat!("../../sql/", $folder, "/compare_events.sql")),
             predate_events: include_str!(concat!("../../sql/", $folder, "/predate_events.sql")),
             current_versions: include_str!(concat!("../../sql/", $folder, "/current_versions.sql")),
@@ -65,12 +73,12 @@ macro_rules! statements {
             versions: include_str!(concat!("../../sql/", $folder, "/versions.sql")),
             delete_versions: include_str!(concat!("../../sql/", $folder, "/delete_versions.sql")),
             update_versions: include_str!(concat!("../../sql/", $folder, "/update_versions.sql")),
-            insert_versions: include_str!(concat!("../../sql/", $folder, "/insert_versions.sql")),
+            copy_versions: include_str!(concat!("../../sql/", $folder, "/copy_versions.sql")),
         }
     };
 }
 
-impl State for User<'_> {
+impl State for User {
     fn same_version(&self, other: &Self) -> bool {
         self == other
     }
@@ -78,29 +86,37 @@ impl State for User<'_> {
     fn carry(&mut self, _later: &Self) {}
 }
 
-impl Dimension for User<'_> {
+impl Dimension for User {
     const ENTITY: &'static str = "user";
     const LOCK: i32 = 0;
     const STATEMENTS: Statements = statements!("user");
+    const STATE: &'static [Type] = &[Type::TEXT, Type::TEXT, Type::TEXT, Type::FLOAT8];
+
+    fn push_values<'s>(&'s self, row: &mut Row<'s>) {
+        row.push(&self.name);
+        row.push(&self.address);
+        row.push(&self.job);
+        row.push(&self.score);
+    }
 
     fn push_columns<'s>(columns: &mut Columns<'s>, states: &[&'s Self]) {
-        columns.push_each(Type::TEXT_ARRAY, states, |user| user.name.as_ref());
-        columns.push_each(Type::TEXT_ARRAY, states, |user| user.address.as_ref());
-        columns.push_each(Type::TEXT_ARRAY, states, |user| user.job.as_ref());
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.name.as_str());
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.address.as_str());
+        columns.push_each(Type::TEXT_ARRAY, states, |user| user.job.as_str());
         columns.push_each(Type::FLOAT8_ARRAY, states, |user| user.score);
     }
 
-    fn from_row(row: &Row, first: usize) -> Self {
+    fn from_row(row: &postgres::Row, first: usize) -> Self {
         User {
-            name: row.get::<_, String>(first).into(),
-            address: row.get::<_, String>(first + 1).into(),
-            job: row.get::<_, String>(first + 2).into(),
+            name: row.get(first),
+            address: row.get(first + 1),
+            job: row.get(first + 2),
             score: row.get(first + 3),
         }
     }
 }
 
-impl State for Card<'_> {
+impl State for Card {
     fn same_version(&self, other: &Self) -> bool {
         (self.user_id, self.active, self.created_at)
             == (other.user_id, other.active, other.created_at)
@@ -112,25 +128,40 @@ impl State for Card<'_> {
     }
 }
 
-impl Dimension for Card<'_> {
+impl Dimension for Card {
     const ENTITY: &'static str = "card";
     const LOCK: i32 = 1;
     const STATEMENTS: Statements = statements!("card");
+    const STATE: &'static [Type] = &[
+        Type::INT8,
+        Type::TEXT,
+        Type::BOOL,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+    ];
+
+    fn push_values<'s>(&'s self, row: &mut Row<'s>) {
+        row.push(&self.user_id);
+        row.push(&self.created_by_name);
+        row.push(&self.active);
+        row.push(&self.created_at);
+        row.push(&self.updated_at);
+    }
 
     fn push_columns<'s>(columns: &mut Columns<'s>, states: &[&'s Self]) {
         columns.push_each(Type::INT8_ARRAY, states, |card| card.user_id);
         columns.push_each(Type::TEXT_ARRAY, states, |card| {
-            card.created_by_name.as_ref()
+            card.created_by_name.as_str()
         });
         columns.push_each(Type::BOOL_ARRAY, states, |card| card.active);
         columns.push_each(Type::TIMESTAMPTZ_ARRAY, states, |card| card.created_at);
         columns.push_each(Type::TIMESTAMPTZ_ARRAY, states, |card| card.updated_at);
     }
 
-    fn from_row(row: &Row, first: usize) -> Self {
+    fn from_row(row: &postgres::Row, first: usize) -> Self {
         Card {
             user_id: row.get(first),
-            created_by_name: row.get::<_, String>(first + 1).into(),
+            created_by_name: row.get(first + 1),
             active: row.get(first + 2),
             created_at: row.get(first + 3),
             updated_at: row.get(first + 4),
@@ -152,43 +183,234 @@ pub struct Arrival<'a, S> {
 }
 
 impl<S> Arrival<'_, S> {
-    fn identity(&self) -> (i64, Uuid) {
+    fn identity(&self) -> Identity {
         (self.event.entity_id, self.event.event_id)
     }
 }
 
-/// What became of the arrivals of a batch.
+/// What became of arrivals.
 #[derive(Debug, Default)]
 pub struct Landed {
     /// How many events were there already with the same content.
     pub duplicates: i64,
-    /// Files whose event was there already with other content, as places in the batch.
+    /// Files whose event was there already with other content, as the places that their arrivals
+    /// have.
     pub conflicts: Vec<(usize, Rejection)>,
-    /// Versions written.
-    pub versions_opened: i64,
-    /// Versions that got an end.
-    pub versions_closed: i64,
 }
 
-/// Loads events, given in the order in which their files changed, and revises the timelines they
-/// touch.
-///
-/// Of several events with one identity the first counts; the others are compared with it.
-///
-/// # Errors
-///
-/// [`Error::Database`] when a statement fails.
-pub fn load<S: Dimension>(
-    transaction: &mut Transaction<'_>,
+/// What became of the versions of a dimension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revised {
+    /// Versions written.
+    pub opened: i64,
+    /// Versions that got an end.
+    pub closed: i64,
+}
+
+/// The events of one transaction on their way into a dimension: they land portion by portion, and
+/// at the end the timelines that they touch are revised in one go.
+#[derive(Debug)]
+pub struct Intake<S> {
     run_id: i64,
-    mut arrivals: Vec<Arrival<'_, S>>,
-) -> Result<Landed, Error> {
-    let mut landed = Landed::default();
-    if arrivals.is_empty() {
-        return Ok(landed);
+    /// Keys met so far, each with its state before this transaction.
+    known: HashMap<i64, Option<Current<S>>>,
+    /// Identities of the events that have landed.
+    landed: HashSet<Identity>,
+    /// What those events say.
+    fresh: Vec<Fresh<S>>,
+    /// Moments at which an event has moved.
+    moved: Touched,
+}
+
+/// Identity of an event: its key and its event id.
+type Identity = (i64, Uuid);
+
+/// An event that has landed, as far as timelines are concerned.
+#[derive(Debug)]
+struct Fresh<S> {
+    entity_id: i64,
+    event_at: DateTime<Utc>,
+    file_modified_at: DateTime<Utc>,
+    event_id: Uuid,
+    state: S,
+}
+
+impl<S: Dimension> Intake<S> {
+    /// An intake of the run with this number.
+    pub fn new(run_id: i64) -> Intake<S> {
+        Intake {
+            run_id,
+            known: HashMap::new(),
+            landed: HashSet::new(),
+            fresh: Vec::new(),
+            moved: Touched::new(),
+        }
     }
-    // Writers of one dimension take turns, even if they load different folders: what one reads of a
-    // timeline must still hold when it writes.
+
+    /// Lands events, given in the order in which their files changed.
+    ///
+    /// Of several events with one identity the first counts; the others are compared with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub fn land(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        mut arrivals: Vec<Arrival<'_, S>>,
+    ) -> Result<Landed, Error> {
+        let mut landed = Landed::default();
+        if arrivals.is_empty() {
+            return Ok(landed);
+        }
+        if self.known.is_empty() {
+            lock::<S>(transaction)?;
+        }
+        // In the order of the primary key, so that neighbouring rows land on neighbouring pages.
+        // The sort is stable: events with one identity stay in the order in which their files
+        // changed.
+        arrivals.sort_by_key(Arrival::identity);
+        self.meet(transaction, &arrivals)?;
+        let stored = self.stored(transaction, &arrivals)?;
+        let (mut fresh, mut repeats) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        for arrival in arrivals {
+            let identity = arrival.identity();
+            match !stored.contains(&identity) && self.landed.insert(identity) {
+                true => fresh.push(arrival),
+                false => repeats.push(arrival),
+            }
+        }
+        copy_events(transaction, self.run_id, &fresh)?;
+        compare_events(transaction, &repeats, &mut landed, &mut self.moved)?;
+        self.fresh.extend(fresh.into_iter().map(Fresh::from));
+        Ok(landed)
+    }
+
+    /// Notes the state of keys that are met for the first time. It was that of before this
+    /// transaction, since none of their events has landed yet.
+    fn meet(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        arrivals: &[Arrival<'_, S>],
+    ) -> Result<(), Error> {
+        let mut keys: Vec<i64> = arrivals
+            .iter()
+            .map(|arrival| arrival.event.entity_id)
+            .filter(|entity_id| !self.known.contains_key(entity_id))
+            .collect();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut current = current_versions(transaction, &keys)?;
+        self.known.extend(
+            keys.into_iter()
+                .map(|entity_id| (entity_id, current.remove(&entity_id))),
+        );
+        Ok(())
+    }
+
+    /// The identities that were there before this transaction. A key without a version has no
+    /// event, so a first load asks for none.
+    fn stored(
+        &self,
+        transaction: &mut Transaction<'_>,
+        arrivals: &[Arrival<'_, S>],
+    ) -> Result<HashSet<Identity>, Error> {
+        let asked: Vec<Identity> = arrivals
+            .iter()
+            .filter(|arrival| {
+                self.known
+                    .get(&arrival.event.entity_id)
+                    .is_some_and(Option::is_some)
+            })
+            .map(Arrival::identity)
+            .collect();
+        if asked.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (keys, events): (Vec<i64>, Vec<Uuid>) = asked.iter().copied().unzip();
+        let rows = transaction
+            .query_typed(
+                S::STATEMENTS.known_events,
+                &[(&keys, Type::INT8_ARRAY), (&events, Type::UUID_ARRAY)],
+            )
+            .doing("looking for events that are there already")?;
+        Ok(rows.iter().map(|row| asked[place(row)]).collect())
+    }
+
+    /// Revises the timelines that the events have touched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub fn revise(self, transaction: &mut Transaction<'_>) -> Result<Revised, Error> {
+        let Intake {
+            mut known,
+            mut fresh,
+            moved: mut late,
+            ..
+        } = self;
+        // In the order that decides between events of one moment: the last one counts.
+        fresh.sort_unstable_by_key(|event| {
+            (
+                event.entity_id,
+                event.event_at,
+                event.file_modified_at,
+                event.event_id,
+            )
+        });
+        let mut revisions = Vec::new();
+        let mut fresh = fresh.into_iter().peekable();
+        while let Some(entity_id) = fresh.peek().map(|event| event.entity_id) {
+            let mut moments: Vec<Moment<S>> = Vec::new();
+            while let Some(event) = fresh.next_if(|event| event.entity_id == entity_id) {
+                moments.pop_if(|last| last.at == event.event_at);
+                moments.push(event.into());
+            }
+            let current = known.remove(&entity_id).flatten();
+            let appends = current
+                .as_ref()
+                .is_none_or(|current| moments[0].at > current.latest_event_at);
+            if appends && !late.contains_key(&entity_id) {
+                let stored = current.map(|current| current.version).into_iter().collect();
+                revisions.push((entity_id, revise(stored, moments)));
+            } else {
+                let touched = late.entry(entity_id).or_default();
+                touched.extend(moments.iter().map(|moment| moment.at));
+            }
+        }
+        revisions.extend(revise_late(transaction, &late)?);
+        write(transaction, &revisions)
+    }
+}
+
+impl<S> From<Arrival<'_, S>> for Fresh<S> {
+    fn from(arrival: Arrival<'_, S>) -> Fresh<S> {
+        Fresh {
+            entity_id: arrival.event.entity_id,
+            event_at: arrival.event.event_at,
+            file_modified_at: arrival.file_modified_at,
+            event_id: arrival.event.event_id,
+            state: arrival.event.state,
+        }
+    }
+}
+
+impl<S> From<Fresh<S>> for Moment<S> {
+    fn from(event: Fresh<S>) -> Moment<S> {
+        Moment {
+            at: event.event_at,
+            event_id: event.event_id,
+            state: event.state,
+            touched: true,
+        }
+    }
+}
+
+/// Makes the writers of one dimension take turns, even if they load different folders: what one
+/// reads of a timeline must still hold when it writes, and an event that is new must still be.
+fn lock<S: Dimension>(transaction: &mut Transaction<'_>) -> Result<(), Error> {
     transaction
         .query_typed(
             "select pg_advisory_xact_lock($1, $2)",
@@ -198,49 +420,11 @@ pub fn load<S: Dimension>(
             ],
         )
         .doing("waiting for the dimension's lock")?;
-
-    // In the order of the primary key, so that neighbouring rows land on neighbouring pages. The
-    // sort is stable: events with one identity stay in the order in which their files changed.
-    arrivals.sort_by_key(Arrival::identity);
-    let (mut fresh, mut repeats): (Vec<_>, Vec<_>) =
-        (Vec::with_capacity(arrivals.len()), Vec::new());
-    for arrival in arrivals {
-        match fresh.last() {
-            Some(first) if Arrival::identity(first) == arrival.identity() => repeats.push(arrival),
-            _ => fresh.push(arrival),
-        }
-    }
-    let current = current_versions::<S>(transaction, &fresh)?;
-    let known = insert_events(transaction, run_id, &fresh)?;
-    take_at(&mut fresh, &known, &mut repeats);
-    let moved = compare_events(transaction, &repeats, &mut landed)?;
-
-    let mut revisions = Vec::new();
-    let mut late = moved;
-    for key_events in fresh.chunk_by(|one, next| one.event.entity_id == next.event.entity_id) {
-        let entity_id = key_events[0].event.entity_id;
-        let stored = current.get(&entity_id);
-        let appends = key_events.iter().all(|arrival| {
-            stored.is_none_or(|stored| arrival.event.event_at > stored.latest_event_at)
-        });
-        if appends && !late.contains_key(&entity_id) {
-            let stored = stored
-                .map(|stored| stored.version.clone())
-                .into_iter()
-                .collect();
-            revisions.push((entity_id, revise(stored, deciding_moments(key_events))));
-        } else {
-            late.entry(entity_id)
-                .or_default()
-                .extend(key_events.iter().map(|arrival| arrival.event.event_at));
-        }
-    }
-    revisions.extend(revise_late(transaction, &late)?);
-    write(transaction, &revisions, &mut landed)?;
-    Ok(landed)
+    Ok(())
 }
 
-/// What is known of a key before the batch.
+/// What is known of a key before the transaction.
+#[derive(Debug)]
 struct Current<S> {
     version: StoredVersion<S>,
     latest_event_at: DateTime<Utc>,
@@ -248,13 +432,8 @@ struct Current<S> {
 
 fn current_versions<S: Dimension>(
     client: &mut impl GenericClient,
-    arrivals: &[Arrival<'_, S>],
-) -> Result<BTreeMap<i64, Current<S>>, Error> {
-    let mut keys: Vec<i64> = arrivals
-        .iter()
-        .map(|arrival| arrival.event.entity_id)
-        .collect();
-    keys.dedup();
+    keys: &[i64],
+) -> Result<HashMap<i64, Current<S>>, Error> {
     let rows = client
         .query_typed(S::STATEMENTS.current_versions, &[(&keys, Type::INT8_ARRAY)])
         .doing("reading the current versions")?;
@@ -271,7 +450,7 @@ fn current_versions<S: Dimension>(
 }
 
 /// Reads a version from a row: surrogate key, period, event and state, from the column `first` on.
-fn stored_version<S: Dimension>(row: &Row, first: usize) -> StoredVersion<S> {
+fn stored_version<S: Dimension>(row: &postgres::Row, first: usize) -> StoredVersion<S> {
     StoredVersion {
         key: row.get(first),
         version: Version {
@@ -283,23 +462,51 @@ fn stored_version<S: Dimension>(row: &Row, first: usize) -> StoredVersion<S> {
     }
 }
 
-/// Inserts the events that are new and tells the places of the others.
-fn insert_events<S: Dimension>(
-    client: &mut impl GenericClient,
+/// Writes events whose identity is new.
+fn copy_events<S: Dimension>(
+    transaction: &mut Transaction<'_>,
     run_id: i64,
     arrivals: &[Arrival<'_, S>],
-) -> Result<Vec<usize>, Error> {
-    let mut columns = Columns::default();
-    columns.push(Type::INT8, run_id);
-    push_events(&mut columns, arrivals);
-    let rows = client
-        .query_typed(S::STATEMENTS.insert_events, &columns.parameters())
-        .doing("loading the events")?;
-    Ok(rows.iter().map(place).collect())
+) -> Result<(), Error> {
+    let types = [
+        &[
+            Type::INT8,
+            Type::UUID,
+            Type::TIMESTAMPTZ,
+            Type::JSONB,
+            Type::TEXT,
+            Type::TIMESTAMPTZ,
+            Type::INT8,
+        ],
+        S::STATE,
+    ]
+    .concat();
+    let events: Vec<(&Arrival<'_, S>, Option<Json<&RawValue>>)> = arrivals
+        .iter()
+        .map(|arrival| (arrival, arrival.event.extra.as_deref().map(Json)))
+        .collect();
+    rows::copy(
+        transaction,
+        S::STATEMENTS.copy_events,
+        &types,
+        &events,
+        |(arrival, extra), row| {
+            let event = &arrival.event;
+            row.push(&event.entity_id);
+            row.push(&event.event_id);
+            row.push(&event.event_at);
+            row.push(extra);
+            row.push(&arrival.file_name);
+            row.push(&arrival.file_modified_at);
+            row.push(&run_id);
+            event.state.push_values(row);
+        },
+    )
+    .doing("loading the events")
 }
 
 /// The place of an element that a row is about; `with ordinality` counts from one.
-fn place(row: &Row) -> usize {
+fn place(row: &postgres::Row) -> usize {
     usize::try_from(row.get::<_, i64>(0) - 1).expect("`with ordinality` counts from one")
 }
 
@@ -313,7 +520,7 @@ fn push_events<'s, S: Dimension>(columns: &mut Columns<'s>, arrivals: &'s [Arriv
         arrival.event.event_at
     });
     columns.push_each(Type::TEXT_ARRAY, arrivals, |arrival| {
-        arrival.event.extra.as_deref()
+        arrival.event.extra.as_deref().map(RawValue::get)
     });
     columns.push_each(Type::TEXT_ARRAY, arrivals, |arrival| arrival.file_name);
     columns.push_each(Type::TIMESTAMPTZ_ARRAY, arrivals, |arrival| {
@@ -326,33 +533,16 @@ fn push_events<'s, S: Dimension>(columns: &mut Columns<'s>, arrivals: &'s [Arriv
     S::push_columns(columns, &states);
 }
 
-/// Moves the elements at these places, which are in order, to the end of another list.
-fn take_at<T>(from: &mut Vec<T>, places: &[usize], to: &mut Vec<T>) {
-    if places.is_empty() {
-        return;
-    }
-    let mut places = places.iter().copied().peekable();
-    let mut kept = Vec::with_capacity(from.len());
-    for (index, element) in std::mem::take(from).into_iter().enumerate() {
-        if places.next_if_eq(&index).is_some() {
-            to.push(element);
-        } else {
-            kept.push(element);
-        }
-    }
-    *from = kept;
-}
-
 /// Tells duplicates from conflicts among events whose identity is known, and the moments at which
 /// an earlier copy of a file has moved an event.
 fn compare_events<S: Dimension>(
     client: &mut impl GenericClient,
     repeats: &[Arrival<'_, S>],
     landed: &mut Landed,
-) -> Result<Touched, Error> {
-    let mut moved = Touched::new();
+    moved: &mut Touched,
+) -> Result<(), Error> {
     if repeats.is_empty() {
-        return Ok(moved);
+        return Ok(());
     }
     let mut columns = Columns::default();
     push_events(&mut columns, repeats);
@@ -378,7 +568,7 @@ fn compare_events<S: Dimension>(
         }
     }
     if older.is_empty() {
-        return Ok(moved);
+        return Ok(());
     }
     let mut columns = Columns::default();
     columns.push_each(Type::INT8_ARRAY, &older, |arrival| arrival.event.entity_id);
@@ -393,29 +583,7 @@ fn compare_events<S: Dimension>(
     for row in &rows {
         moved.entry(row.get(0)).or_default().insert(row.get(1));
     }
-    Ok(moved)
-}
-
-/// The moments at which the events of one key are, each with the event that counts.
-fn deciding_moments<S: Dimension>(key_events: &[Arrival<'_, S>]) -> Vec<Moment<S>> {
-    let mut ordered: Vec<&Arrival<'_, S>> = key_events.iter().collect();
-    ordered.sort_by_key(|arrival| {
-        (
-            arrival.event.event_at,
-            arrival.file_modified_at,
-            arrival.event.event_id,
-        )
-    });
-    ordered
-        .chunk_by(|one, next| one.event.event_at == next.event.event_at)
-        .filter_map(|equal| equal.last())
-        .map(|Arrival { event, .. }| Moment {
-            at: event.event_at,
-            event_id: event.event_id,
-            state: event.state.clone(),
-            touched: true,
-        })
-        .collect()
+    Ok(())
 }
 
 /// Revises keys that were touched within their history, from what the database knows around the
@@ -508,10 +676,9 @@ fn read_versions<S: Dimension>(
 /// Writes revisions: what is gone first, then what has changed, then what is new, so that at no
 /// point two versions of a key have the same start or the same end.
 fn write<S: Dimension>(
-    client: &mut impl GenericClient,
+    transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<S>)],
-    landed: &mut Landed,
-) -> Result<(), Error> {
+) -> Result<Revised, Error> {
     let of_each = || {
         revisions
             .iter()
@@ -521,7 +688,7 @@ fn write<S: Dimension>(
         .flat_map(|(entity_id, revision)| revision.removed.iter().map(move |key| (entity_id, *key)))
         .unzip();
     if !removed.is_empty() {
-        client
+        transaction
             .execute_typed(
                 S::STATEMENTS.delete_versions,
                 &[(&keys, Type::INT8_ARRAY), (&removed, Type::INT8_ARRAY)],
@@ -543,30 +710,50 @@ fn write<S: Dimension>(
         columns.push_each(Type::INT8_ARRAY, &changed, |stored| stored.key);
         let versions: Vec<&Version<S>> = changed.iter().map(|stored| &stored.version).collect();
         push_versions(&mut columns, &versions);
-        client
+        transaction
             .execute_typed(S::STATEMENTS.update_versions, &columns.parameters())
             .doing("bringing versions up to date")?;
     }
 
-    let (owners, opened): (Vec<i64>, Vec<&Version<S>>) = of_each()
+    let opened: Vec<(i64, &Version<S>)> = of_each()
         .flat_map(|(entity_id, revision)| {
             revision
                 .opened
                 .iter()
                 .map(move |version| (entity_id, version))
         })
-        .unzip();
-    if !opened.is_empty() {
-        let mut columns = Columns::default();
-        columns.push(Type::INT8_ARRAY, owners);
-        push_versions(&mut columns, &opened);
-        client
-            .execute_typed(S::STATEMENTS.insert_versions, &columns.parameters())
-            .doing("opening versions")?;
-    }
-    landed.versions_opened += opened.len() as i64;
-    landed.versions_closed += of_each().map(|(_, revision)| revision.closed).sum::<i64>();
-    Ok(())
+        .collect();
+    copy_versions(transaction, &opened)?;
+    Ok(Revised {
+        opened: opened.len() as i64,
+        closed: of_each().map(|(_, revision)| revision.closed).sum(),
+    })
+}
+
+/// Writes new versions.
+fn copy_versions<S: Dimension>(
+    transaction: &mut Transaction<'_>,
+    versions: &[(i64, &Version<S>)],
+) -> Result<(), Error> {
+    let types = [
+        &[Type::INT8, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::UUID],
+        S::STATE,
+    ]
+    .concat();
+    rows::copy(
+        transaction,
+        S::STATEMENTS.copy_versions,
+        &types,
+        versions,
+        |(entity_id, version), row| {
+            row.push(entity_id);
+            row.push(&version.valid_from);
+            row.push(&version.valid_to);
+            row.push(&version.event_id);
+            version.state.push_values(row);
+        },
+    )
+    .doing("opening versions")
 }
 
 /// The columns that versions have in statements.

@@ -6,9 +6,9 @@
 //! work inside a batch's transaction.
 
 pub mod address;
-mod columns;
 pub mod dimension;
 pub mod rejected;
+pub mod rows;
 mod schema;
 
 use chrono::{DateTime, Utc};
@@ -97,6 +97,17 @@ impl Warehouse {
             .filter(|(_, row)| row.get(0))
             .map(|(source, _)| *source)
             .collect())
+    }
+
+    /// Gives the locks back. They go with the connection anyway, but the server may notice the end
+    /// of that some moments after a program that follows this one has asked for them.
+    pub fn unlock(&mut self) {
+        let unlocked = self
+            .client
+            .query_typed("select pg_advisory_unlock_all()", &[]);
+        if let Err(error) = unlocked {
+            log::debug!("the locks go with the connection: {}", explain(&error));
+        }
     }
 
     /// Reads the checkpoints of these sources, `None` when the schema has yet to be created or

@@ -3,7 +3,7 @@
 use postgres::Transaction;
 use postgres::types::Type;
 
-use super::columns::Columns;
+use super::rows::Columns;
 use crate::error::{Doing, Error};
 use crate::event::Rejection;
 use crate::inbox::Stamp;

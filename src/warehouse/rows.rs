@@ -1,6 +1,39 @@
-//! Parameters of a set-based statement: parallel arrays that `unnest` turns into rows.
+//! Rows on their way to the database: as parallel arrays that a statement turns into rows with
+//! `unnest`, and as a stream that `copy` writes to a table.
 
+use postgres::Transaction;
+use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::{ToSql, Type};
+
+/// The values of a row.
+pub type Row<'a> = Vec<&'a (dyn ToSql + Sync)>;
+
+/// Streams one row for each item into the `copy … from stdin` that `sql` is, for which no row is
+/// no statement.
+///
+/// # Errors
+///
+/// What the database client says.
+pub fn copy<'a, T>(
+    transaction: &mut Transaction<'_>,
+    sql: &str,
+    types: &[Type],
+    items: &'a [T],
+    push_values: impl Fn(&'a T, &mut Row<'a>),
+) -> Result<(), postgres::Error> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let mut writer = BinaryCopyInWriter::new(transaction.copy_in(sql)?, types);
+    let mut row = Row::with_capacity(types.len());
+    for item in items {
+        row.clear();
+        push_values(item, &mut row);
+        writer.write(&row)?;
+    }
+    writer.finish()?;
+    Ok(())
+}
 
 /// The parameters of one statement, in order, each with its type: a statement whose types are known
 /// takes one round trip and not two.

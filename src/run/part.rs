@@ -1,0 +1,193 @@
+//! The part of a batch that comes from one source, on its way into the warehouse.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use postgres::Transaction;
+
+use super::backlog::Progress;
+use super::portion::{File, Portion, shown};
+use crate::clock::FileTime;
+use crate::error::Error;
+use crate::event::{Card, Event, Rejection, User};
+use crate::inbox::{Reading, Stamp};
+use crate::source::Source;
+use crate::summary::Counts;
+use crate::warehouse::dimension::{Arrival, Intake};
+use crate::warehouse::rejected::{self, RejectedFile};
+
+/// Rejected files that are logged one by one in a run; the rest are counted.
+const LOGGED_REJECTIONS: usize = 10;
+
+/// The files of one source in one batch: their events and rejections land portion by portion, and
+/// at the end the timelines are revised and the checkpoint is saved.
+pub(super) struct Part {
+    run_id: i64,
+    source: Source,
+    users: Intake<User>,
+    cards: Intake<Card>,
+    counts: Counts,
+    /// Files that were dealt with, each with its change time when it was read.
+    seen: Vec<(String, FileTime)>,
+}
+
+impl Part {
+    /// A part of the batch of this run.
+    pub(super) fn new(run_id: i64, source: Source) -> Part {
+        Part {
+            run_id,
+            source,
+            users: Intake::new(run_id),
+            cards: Intake::new(run_id),
+            counts: Counts::default(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Writes the events and rejections of a portion.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn land(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        portion: Portion,
+        folder: &Path,
+        log: &mut Log,
+    ) -> Result<(), Error> {
+        let mut counts = portion.counts();
+        let Portion {
+            mut files,
+            users,
+            cards,
+            rejected,
+            dealt_with,
+            ..
+        } = portion;
+        let accepted: Vec<usize> = users
+            .iter()
+            .map(|(place, ..)| *place)
+            .chain(cards.iter().map(|(place, ..)| *place))
+            .collect();
+        let mut rejected: Vec<RejectedFile<'_>> = rejected
+            .into_iter()
+            .map(|(place, stamp, rejection)| rejected_file(&files[place], stamp, rejection))
+            .collect();
+        let mut refused = HashSet::new();
+        for landed in [
+            self.users.land(transaction, arrivals(users, &files))?,
+            self.cards.land(transaction, arrivals(cards, &files))?,
+        ] {
+            let (duplicates, conflicts) = (landed.duplicates, landed.conflicts.len() as i64);
+            counts.loaded -= duplicates + conflicts;
+            counts.duplicates += duplicates;
+            counts.rejected += conflicts;
+            for (place, rejection) in landed.conflicts {
+                refused.insert(place);
+                let file = &files[place];
+                if let Reading::Document(stamp, _) = &file.reading {
+                    rejected.push(rejected_file(file, *stamp, rejection));
+                }
+            }
+        }
+        let good: Vec<&str> = accepted
+            .into_iter()
+            .filter(|place| !refused.contains(place))
+            .map(|place| files[place].name.as_str())
+            .collect();
+        rejected::resolve(transaction, self.run_id, self.source, &good)?;
+        rejected::keep(transaction, self.run_id, self.source, &rejected)?;
+        rejected.iter().for_each(|file| log.rejected(folder, file));
+        drop(rejected);
+        self.counts += counts;
+        self.seen.extend(
+            dealt_with
+                .into_iter()
+                .map(|(place, changed)| (std::mem::take(&mut files[place].name), changed)),
+        );
+        Ok(())
+    }
+
+    /// Revises the timelines and saves the checkpoint; tells what the part came to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn finish(
+        self,
+        transaction: &mut Transaction<'_>,
+        progress: &mut Progress,
+        overlap: Duration,
+    ) -> Result<Counts, Error> {
+        let mut counts = self.counts;
+        for revised in [
+            self.users.revise(transaction)?,
+            self.cards.revise(transaction)?,
+        ] {
+            counts.versions_opened += revised.opened;
+            counts.versions_closed += revised.closed;
+        }
+        let checkpoint = progress.checkpoint();
+        checkpoint.remember(transaction, overlap, &self.seen)?;
+        checkpoint.save(transaction, counts)?;
+        progress.saved();
+        Ok(counts)
+    }
+}
+
+/// Events with the files that they came in.
+fn arrivals<S>(events: Vec<(usize, Stamp, Event<S>)>, files: &[File]) -> Vec<Arrival<'_, S>> {
+    events
+        .into_iter()
+        .map(|(place, stamp, event)| Arrival {
+            event,
+            file: place,
+            file_name: &files[place].name,
+            file_modified_at: stamp.modified.to_utc(),
+        })
+        .collect()
+}
+
+fn rejected_file(file: &File, stamp: Stamp, rejection: Rejection) -> RejectedFile<'_> {
+    RejectedFile {
+        file_name: &file.name,
+        stamp,
+        rejection,
+        document: match &file.reading {
+            Reading::Document(_, document) => Some(document),
+            _ => None,
+        },
+    }
+}
+
+/// What a run says of rejected files.
+#[derive(Default)]
+pub(super) struct Log {
+    rejections: usize,
+}
+
+impl Log {
+    fn rejected(&mut self, folder: &Path, file: &RejectedFile<'_>) {
+        self.rejections += 1;
+        if self.rejections <= LOGGED_REJECTIONS {
+            log::warn!(
+                "rejected {} as {}: {}",
+                shown(folder, file.file_name),
+                file.rejection.code(),
+                file.rejection
+            );
+        }
+    }
+
+    /// Says how many rejections were not logged.
+    pub(super) fn conclude(&self) {
+        let more = self.rejections.saturating_sub(LOGGED_REJECTIONS);
+        if more > 0 {
+            log::warn!(
+                "{more} more rejected, for what `etl status` sums up and landing.rejected_event tells"
+            );
+        }
+    }
+}

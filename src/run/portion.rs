@@ -1,0 +1,282 @@
+//! A portion of a batch: files that are read and judged together, while the database is busy with
+//! the portion before.
+
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use std::{panic, thread};
+
+use super::Options;
+use super::backlog::{Stretch, Waiting};
+use crate::clock::{self, FileTime};
+use crate::error::Error;
+use crate::event::{AcceptedEvent, Card, Event, Refusal, Rejection, User, accept};
+use crate::inbox::{Reading, Stamp, name_text};
+use crate::summary::Counts;
+
+/// Portions that may wait for the database, beside the one that is being read.
+pub(super) const PORTIONS_AHEAD: usize = 1;
+
+/// Fewest items worth a second thread: below it, starting one takes longer than the work.
+const PARALLEL_FROM: usize = 512;
+
+/// A file of a portion.
+pub(super) struct File {
+    /// Its name as text, see [`name_text`].
+    pub(super) name: String,
+    /// Its change time at the scan. The offset is made of these: a file that has changed since is
+    /// later in the order than files that nobody has seen yet.
+    pub(super) scanned: FileTime,
+    /// What came of reading it.
+    pub(super) reading: Reading,
+}
+
+/// What one file is.
+enum Verdict {
+    Accepted(Stamp, AcceptedEvent),
+    Rejected(Stamp, Rejection),
+    /// It has not ended, and has changed too lately for that to be its fault.
+    Pending,
+    /// The file system fails to read it.
+    Faulty,
+    /// Not a regular file.
+    LeftAlone,
+    Vanished,
+}
+
+impl Verdict {
+    fn of(reading: &Reading, settle: Duration, now: FileTime) -> Verdict {
+        let unless_settled = |stamp: Stamp, rejection| {
+            if stamp.changed.age(now) < settle {
+                Verdict::Pending
+            } else {
+                Verdict::Rejected(stamp, rejection)
+            }
+        };
+        match reading {
+            Reading::Document(stamp, document) => match accept(document) {
+                Ok(event) => Verdict::Accepted(*stamp, event),
+                Err(Refusal::Rejected(rejection)) => Verdict::Rejected(*stamp, rejection),
+                Err(Refusal::Unfinished { size }) => {
+                    unless_settled(*stamp, Rejection::Truncated { size })
+                }
+            },
+            Reading::TooLarge(stamp, limit) => Verdict::Rejected(
+                *stamp,
+                Rejection::TooLarge {
+                    size: stamp.size,
+                    limit: *limit,
+                },
+            ),
+            Reading::Changing => Verdict::Pending,
+            // The right to read a file may be given after it was made, and giving it changes the
+            // file's change time. Any other fault is the file system's: it leaves no trace on the
+            // file when it is mended, so the file waits.
+            Reading::Unreadable(_, error) if error.kind() != ErrorKind::PermissionDenied => {
+                Verdict::Faulty
+            }
+            Reading::Unreadable(stamp, error) => unless_settled(
+                *stamp,
+                Rejection::Unreadable {
+                    message: error.to_string(),
+                },
+            ),
+            Reading::NotRegular => Verdict::LeftAlone,
+            Reading::Vanished => Verdict::Vanished,
+        }
+    }
+}
+
+/// Files of one source, read and judged. Whatever is said of one names it by its place in `files`.
+pub(super) struct Portion {
+    pub(super) files: Vec<File>,
+    pub(super) users: Vec<(usize, Stamp, Event<User>)>,
+    pub(super) cards: Vec<(usize, Stamp, Event<Card>)>,
+    pub(super) rejected: Vec<(usize, Stamp, Rejection)>,
+    /// Files left for later.
+    pending: Vec<usize>,
+    /// All others that are still there, each with its change time when it was read.
+    pub(super) dealt_with: Vec<(usize, FileTime)>,
+    /// Files that the file system fails to read: pending, too.
+    faulty: Vec<usize>,
+    /// Links, FIFOs and the like.
+    left_alone: Vec<usize>,
+    /// Files that were there during the scan and are no more.
+    vanished: Vec<usize>,
+}
+
+impl Portion {
+    /// Reads and judges files that wait; one that has not ended is pending while it changed less
+    /// than `settle` ago.
+    fn read(waiting: &Waiting, places: Range<usize>, options: &Options) -> Result<Portion, Error> {
+        let Waiting { folder, listing } = waiting;
+        let now = clock::now().into();
+        let judged = in_parallel(listing.entries(places), |entry| {
+            let reading = folder.read(listing, entry, options.max_file_size)?;
+            let verdict = Verdict::of(&reading, options.settle, now);
+            let file = File {
+                name: name_text(listing.name(entry)).into_owned(),
+                scanned: entry.changed,
+                reading,
+            };
+            Ok::<_, Error>((file, verdict))
+        });
+        let mut portion = Portion {
+            files: Vec::with_capacity(judged.len()),
+            users: Vec::new(),
+            cards: Vec::new(),
+            rejected: Vec::new(),
+            pending: Vec::new(),
+            dealt_with: Vec::with_capacity(judged.len()),
+            faulty: Vec::new(),
+            left_alone: Vec::new(),
+            vanished: Vec::new(),
+        };
+        for judged in judged {
+            let (file, verdict) = judged?;
+            portion.sort_in(file, verdict);
+        }
+        Ok(portion)
+    }
+
+    fn sort_in(&mut self, file: File, verdict: Verdict) {
+        let place = self.files.len();
+        match verdict {
+            Verdict::Accepted(stamp, event) => {
+                self.dealt_with.push((place, stamp.changed));
+                match event {
+                    AcceptedEvent::User(event) => self.users.push((place, stamp, event)),
+                    AcceptedEvent::Card(event) => self.cards.push((place, stamp, event)),
+                }
+            }
+            Verdict::Rejected(stamp, rejection) => {
+                self.dealt_with.push((place, stamp.changed));
+                self.rejected.push((place, stamp, rejection));
+            }
+            Verdict::Pending => self.pending.push(place),
+            Verdict::Faulty => {
+                self.pending.push(place);
+                self.faulty.push(place);
+            }
+            Verdict::LeftAlone => {
+                self.dealt_with.push((place, file.scanned));
+                self.left_alone.push(place);
+            }
+            Verdict::Vanished => self.vanished.push(place),
+        }
+        self.files.push(file);
+    }
+
+    /// Whether there is nothing to write: no file was dealt with.
+    pub(super) fn is_idle(&self) -> bool {
+        self.dealt_with.is_empty()
+    }
+
+    /// Change times at the scan of the files that were dealt with.
+    pub(super) fn dealt_with(&self) -> impl Iterator<Item = FileTime> {
+        self.dealt_with
+            .iter()
+            .map(|(place, _)| self.files[*place].scanned)
+    }
+
+    /// Change times at the scan of the files left for later.
+    pub(super) fn pending(&self) -> impl Iterator<Item = FileTime> {
+        self.pending.iter().map(|place| self.files[*place].scanned)
+    }
+
+    /// Says what is odd about single files, whether or not they are dealt with.
+    pub(super) fn log_oddities(&self, folder: &Path) {
+        let shown = |place: &usize| shown(folder, &self.files[*place].name);
+        for place in &self.faulty {
+            if let Reading::Unreadable(_, error) = &self.files[*place].reading {
+                log::warn!(
+                    "{} cannot be read: {error}; it waits, and holds the checkpoint, until it can be",
+                    shown(place)
+                );
+            }
+        }
+        for place in &self.left_alone {
+            log::warn!(
+                "left {} alone: it is a link, a folder, a FIFO, a socket or a device, and only \
+                 regular files are events",
+                shown(place)
+            );
+        }
+        for place in &self.vanished {
+            log::warn!(
+                "{} was in the folder and was gone when it was to be read",
+                shown(place)
+            );
+        }
+    }
+
+    /// What is known before anything is written.
+    pub(super) fn counts(&self) -> Counts {
+        let accepted = (self.users.len() + self.cards.len()) as i64;
+        let (rejected, pending) = (self.rejected.len() as i64, self.pending.len() as i64);
+        Counts {
+            files: accepted + rejected + pending,
+            loaded: accepted,
+            rejected,
+            pending,
+            ..Counts::default()
+        }
+    }
+}
+
+/// A file's path on one line, whatever its name holds.
+pub(super) fn shown(folder: &Path, name: &str) -> String {
+    let mut shown = format!("{}/", folder.display());
+    for character in name.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// Reads and judges everything that waits, in order, for as long as somebody takes the portions.
+pub(super) fn read_all(
+    waiting: &[Waiting],
+    batches: &[Vec<Stretch>],
+    options: &Options,
+    portions: SyncSender<Result<Portion, Error>>,
+) {
+    for stretch in batches.iter().flatten() {
+        let waiting = &waiting[stretch.source];
+        for places in stretch.portions(waiting, options) {
+            let portion = Portion::read(waiting, places, options);
+            let failed = portion.is_err();
+            if portions.send(portion).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+/// Applies `work` to every item on all cores; the results are in the order of the items.
+fn in_parallel<'a, T: Sync, R: Send>(items: &'a [T], work: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if threads == 1 || items.len() < PARALLEL_FROM {
+        return items.iter().map(work).collect();
+    }
+    let (work, share) = (&work, items.len().div_ceil(threads));
+    thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+            })
+            .collect()
+    })
+}
