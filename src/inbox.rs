@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::clock::FileTime;
+use crate::cores;
 use crate::error::Error;
 use crate::source::Source;
 
@@ -76,23 +77,29 @@ impl Folder {
         for entry in Dir::read_from(&self.handle)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if name.starts_with(b".") || !name.ends_with(EVENT_SUFFIX) {
-                continue;
-            }
-            let stat = match rustix::fs::statat(
-                &self.handle,
-                entry.file_name(),
-                AtFlags::SYMLINK_NOFOLLOW,
-            ) {
-                Ok(stat) => stat,
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno),
-            };
-            let stamp = Stamp::of(&stat);
-            if from.is_none_or(|from| stamp.changed >= from) {
-                listing.push(name, stamp, is_regular(&stat));
+            if !name.starts_with(b".") && name.ends_with(EVENT_SUFFIX) {
+                listing.push(name);
             }
         }
+        // Each call waits for the kernel alone, so the cores share the names.
+        let Listing { names, entries } = &mut listing;
+        let share = cores::share(entries.len());
+        cores::each(entries.chunks_mut(share), |entries| {
+            for entry in entries {
+                let name = &names[entry.name_range()];
+                match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => entry.note(&stat),
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            Ok(())
+        })
+        .into_iter()
+        .collect::<Result<(), Errno>>()?;
+        listing
+            .entries
+            .retain(|entry| entry.was_there && from.is_none_or(|from| entry.changed >= from));
         listing.sort();
         Ok(listing)
     }
@@ -139,14 +146,16 @@ impl Folder {
         }
         let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
         let mut document = Vec::with_capacity(stamp.size as usize + 1);
-        // The file may grow while it is read, but not past the limit.
+        // The file may grow while it is read, but not past the limit. There is room for more than
+        // it had, so a read that leaves room has come to its end.
         while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut document))? > 0 {
             if document.len() > limit {
                 return Ok(Reading::TooLarge(stamp, max_size));
             }
-            if document.len() == document.capacity() {
-                document.reserve(document.len());
+            if document.len() < document.capacity() && document.len() as u64 >= stamp.size {
+                break;
             }
+            document.reserve(document.len());
         }
         // A document that changes meanwhile is neither the old one nor the new one, and its times
         // are those of neither.
@@ -209,36 +218,61 @@ pub struct Listing {
     entries: Vec<Entry>,
 }
 
-/// One file of a [`Listing`].
+/// One file of a [`Listing`], small, since there can be millions.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// Its inode change time at the scan.
     pub changed: FileTime,
-    /// Its length in bytes at the scan.
-    pub size: u64,
-    is_regular: bool,
     name_start: usize,
-    name_end: usize,
+    /// Its length in bytes at the scan; the largest number stands for all that are larger.
+    size: u32,
+    /// The system allows 255 bytes.
+    name_length: u16,
+    was_there: bool,
+    is_regular: bool,
+}
+
+impl Entry {
+    /// Its length in bytes at the scan; 4 GiB may be more.
+    pub fn size(&self) -> u64 {
+        self.size.into()
+    }
+
+    fn name_range(&self) -> Range<usize> {
+        self.name_start..self.name_start + usize::from(self.name_length)
+    }
+
+    fn note(&mut self, stat: &Stat) {
+        let stamp = Stamp::of(stat);
+        self.changed = stamp.changed;
+        self.size = u32::try_from(stamp.size).unwrap_or(u32::MAX);
+        self.was_there = true;
+        self.is_regular = is_regular(stat);
+    }
 }
 
 impl Listing {
-    fn push(&mut self, name: &[u8], stamp: Stamp, is_regular: bool) {
-        let name_start = self.names.len();
-        self.names.extend_from_slice(name);
+    fn push(&mut self, name: &[u8]) {
+        // A name that is longer than any system allows is none that a file has.
+        let Ok(name_length) = u16::try_from(name.len()) else {
+            return;
+        };
         self.entries.push(Entry {
-            changed: stamp.changed,
-            size: stamp.size,
-            is_regular,
-            name_start,
-            name_end: self.names.len(),
+            changed: FileTime::from_nanos(0),
+            name_start: self.names.len(),
+            size: 0,
+            name_length,
+            was_there: false,
+            is_regular: false,
         });
+        self.names.extend_from_slice(name);
     }
 
     /// Puts the files in the order in which they changed; the name decides between equal times, so
     /// that the order is the same whichever way the folder is listed.
     fn sort(&mut self) {
         let names = &self.names;
-        let name = |entry: &Entry| &names[entry.name_start..entry.name_end];
+        let name = |entry: &Entry| &names[entry.name_range()];
         self.entries.sort_unstable_by(|one, other| {
             (one.changed, name(one)).cmp(&(other.changed, name(other)))
         });
@@ -261,14 +295,14 @@ impl Listing {
 
     /// Name of a file in its folder, any bytes but `/` and NUL.
     pub fn name(&self, entry: &Entry) -> &[u8] {
-        &self.names[entry.name_start..entry.name_end]
+        &self.names[entry.name_range()]
     }
 
     /// Drops the files of which `keep` does not approve.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], FileTime) -> bool) {
         let names = &self.names;
         self.entries
-            .retain(|entry| keep(&names[entry.name_start..entry.name_end], entry.changed));
+            .retain(|entry| keep(&names[entry.name_range()], entry.changed));
     }
 }
 

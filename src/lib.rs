@@ -11,6 +11,7 @@
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;
+pub mod cores;
 pub mod error;
 pub mod event;
 pub mod inbox;

@@ -205,8 +205,8 @@ impl Room {
                     return false;
                 }
                 self.files -= 1;
-                if entry.size <= limit {
-                    self.bytes = self.bytes.saturating_sub(entry.size);
+                if entry.size() <= limit {
+                    self.bytes = self.bytes.saturating_sub(entry.size());
                 }
                 true
             })

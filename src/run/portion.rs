@@ -2,16 +2,15 @@
 //! the portion before.
 
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
-use std::{panic, thread};
 
 use super::Options;
 use super::backlog::{Stretch, Waiting};
 use crate::clock::{self, FileTime};
+use crate::cores;
 use crate::error::Error;
 use crate::event::{AcceptedEvent, Card, Event, Refusal, Rejection, User, accept};
 use crate::inbox::{Reading, Stamp, name_text};
@@ -19,9 +18,6 @@ use crate::summary::Counts;
 
 /// Portions that may wait for the database, beside the one that is being read.
 pub(super) const PORTIONS_AHEAD: usize = 1;
-
-/// Fewest items worth a second thread: below it, starting one takes longer than the work.
-const PARALLEL_FROM: usize = 512;
 
 /// A file of a portion.
 pub(super) struct File {
@@ -114,7 +110,7 @@ impl Portion {
     fn read(waiting: &Waiting, places: Range<usize>, options: &Options) -> Result<Portion, Error> {
         let Waiting { folder, listing } = waiting;
         let now = clock::now().into();
-        let judged = in_parallel(listing.entries(places), |entry| {
+        let judge = |entry| {
             let reading = folder.read(listing, entry, options.max_file_size)?;
             let verdict = Verdict::of(&reading, options.settle, now);
             let file = File {
@@ -123,19 +119,23 @@ impl Portion {
                 reading,
             };
             Ok::<_, Error>((file, verdict))
+        };
+        let entries = listing.entries(places);
+        let judged = cores::each(entries.chunks(cores::share(entries.len())), |entries| {
+            entries.iter().map(judge).collect::<Vec<_>>()
         });
         let mut portion = Portion {
-            files: Vec::with_capacity(judged.len()),
+            files: Vec::with_capacity(entries.len()),
             users: Vec::new(),
             cards: Vec::new(),
             rejected: Vec::new(),
             pending: Vec::new(),
-            dealt_with: Vec::with_capacity(judged.len()),
+            dealt_with: Vec::with_capacity(entries.len()),
             faulty: Vec::new(),
             left_alone: Vec::new(),
             vanished: Vec::new(),
         };
-        for judged in judged {
+        for judged in judged.into_iter().flatten() {
             let (file, verdict) = judged?;
             portion.sort_in(file, verdict);
         }
@@ -256,27 +256,4 @@ pub(super) fn read_all(
             }
         }
     }
-}
-
-/// Applies `work` to every item on all cores; the results are in the order of the items.
-fn in_parallel<'a, T: Sync, R: Send>(items: &'a [T], work: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    if threads == 1 || items.len() < PARALLEL_FROM {
-        return items.iter().map(work).collect();
-    }
-    let (work, share) = (&work, items.len().div_ceil(threads));
-    thread::scope(|scope| {
-        let workers: Vec<_> = items
-            .chunks(share)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panicked| panic::resume_unwind(panicked))
-            })
-            .collect()
-    })
 }

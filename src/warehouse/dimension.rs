@@ -212,8 +212,10 @@ pub struct Revised {
 #[derive(Debug)]
 pub struct Intake<S> {
     run_id: i64,
-    /// Keys met so far, each with its state before this transaction.
-    known: HashMap<i64, Option<Current<S>>>,
+    /// Keys met so far.
+    met: HashSet<i64>,
+    /// Those of them that had events before this transaction, with their state then.
+    known: HashMap<i64, Current<S>>,
     /// Identities of the events that have landed.
     landed: HashSet<Identity>,
     /// What those events say.
@@ -240,6 +242,7 @@ impl<S: Dimension> Intake<S> {
     pub fn new(run_id: i64) -> Intake<S> {
         Intake {
             run_id,
+            met: HashSet::new(),
             known: HashMap::new(),
             landed: HashSet::new(),
             fresh: Vec::new(),
@@ -263,7 +266,7 @@ impl<S: Dimension> Intake<S> {
         if arrivals.is_empty() {
             return Ok(landed);
         }
-        if self.known.is_empty() {
+        if self.met.is_empty() {
             lock::<S>(transaction)?;
         }
         // In the order of the primary key, so that neighbouring rows land on neighbouring pages.
@@ -293,20 +296,14 @@ impl<S: Dimension> Intake<S> {
         transaction: &mut Transaction<'_>,
         arrivals: &[Arrival<'_, S>],
     ) -> Result<(), Error> {
-        let mut keys: Vec<i64> = arrivals
+        let keys: Vec<i64> = arrivals
             .iter()
             .map(|arrival| arrival.event.entity_id)
-            .filter(|entity_id| !self.known.contains_key(entity_id))
+            .filter(|entity_id| self.met.insert(*entity_id))
             .collect();
-        keys.dedup();
-        if keys.is_empty() {
-            return Ok(());
+        if !keys.is_empty() {
+            self.known.extend(current_versions(transaction, &keys)?);
         }
-        let mut current = current_versions(transaction, &keys)?;
-        self.known.extend(
-            keys.into_iter()
-                .map(|entity_id| (entity_id, current.remove(&entity_id))),
-        );
         Ok(())
     }
 
@@ -319,11 +316,7 @@ impl<S: Dimension> Intake<S> {
     ) -> Result<HashSet<Identity>, Error> {
         let asked: Vec<Identity> = arrivals
             .iter()
-            .filter(|arrival| {
-                self.known
-                    .get(&arrival.event.entity_id)
-                    .is_some_and(Option::is_some)
-            })
+            .filter(|arrival| self.known.contains_key(&arrival.event.entity_id))
             .map(Arrival::identity)
             .collect();
         if asked.is_empty() {
@@ -368,7 +361,7 @@ impl<S: Dimension> Intake<S> {
                 moments.pop_if(|last| last.at == event.event_at);
                 moments.push(event.into());
             }
-            let current = known.remove(&entity_id).flatten();
+            let current = known.remove(&entity_id);
             let appends = current
                 .as_ref()
                 .is_none_or(|current| moments[0].at > current.latest_event_at);

@@ -1,0 +1,57 @@
+//! How fast the loader is, against the floor that the file system and PostgreSQL set.
+//!
+//! ```text
+//! cargo bench                            everything but `scale`
+//! cargo bench -- burst steady            by name
+//! cargo bench -- scale                   10 million events: some minutes and 5 GB
+//! ```
+//!
+//! Every figure is the median of alternating rounds of the floor and the real `etl`, in one run on
+//! one machine; what counts is their ratio. PostgreSQL is a throwaway server with its default
+//! settings, on the same machine.
+
+mod floor;
+mod ground;
+mod measure;
+
+#[path = "../loader/server.rs"]
+mod server;
+
+use ground::Ground;
+
+/// A measurement: its name on the command line, and whether it is done unasked.
+type Measurement = (&'static str, bool, fn());
+
+const MEASUREMENTS: [Measurement; 8] = [
+    ("program", true, measure::program),
+    ("burst", true, measure::burst),
+    ("steady", true, measure::steady),
+    ("idle", true, measure::idle),
+    ("late", true, measure::late),
+    ("size", true, measure::size),
+    ("million", true, measure::million),
+    ("scale", false, measure::scale),
+];
+
+fn main() {
+    // cargo passes `--bench` along.
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    if let Some(unknown) = asked
+        .iter()
+        .find(|name| !MEASUREMENTS.iter().any(|(known, ..)| known == name))
+    {
+        let known = MEASUREMENTS.map(|(name, ..)| name).join(", ");
+        eprintln!("{unknown} is no measurement: {known}");
+        std::process::exit(2);
+    }
+    println!("{}", Ground::describe());
+    for (name, unasked, measure) in MEASUREMENTS {
+        if asked.iter().any(|asked| asked == name) || (asked.is_empty() && unasked) {
+            println!("\n{name}");
+            measure();
+        }
+    }
+}
