@@ -33,7 +33,8 @@ pub struct Cli {
 
     /// The warehouse, as postgresql://user:password@host:port/database. Better set in the
     /// environment, where a process list does not show it. Without it, DB_HOST, DB_PORT,
-    /// POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used
+    /// POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used. Encryption is set with
+    /// ?sslmode=verify-full&sslrootcert=FILE, or in PGSSLMODE and PGSSLROOTCERT
     #[arg(
         long,
         global = true,

@@ -5,9 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use postgres::Config;
-use postgres::config::Host;
+use percent_encoding::percent_decode_str;
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config};
 
+use super::encryption::Encryption;
 use crate::error::{Error, explain};
 
 /// PostgreSQL's port unless told otherwise.
@@ -23,19 +25,23 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How the warehouse is reached. Displaying it shows no password.
 #[derive(Clone)]
-pub struct Address(Config);
+pub struct Address {
+    config: Config,
+    encryption: Encryption,
+}
 
 impl Address {
     /// The address that a URL or the environment gives: the URL if there is one, else `DB_HOST`,
-    /// `DB_PORT`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`.
+    /// `DB_PORT`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`. What the URL does not say
+    /// of encryption, `PGSSLMODE` and `PGSSLROOTCERT` do.
     ///
     /// # Errors
     ///
     /// [`Error::Setting`] when nothing is set, or what is set makes no sense.
     pub fn find(url: Option<&str>) -> Result<Address, Error> {
-        let mut config = match url.filter(|url| !url.is_empty()) {
+        let (mut config, encryption) = match url.filter(|url| !url.is_empty()) {
             Some(url) => from_url(url)?,
-            None => from_parts()?,
+            None => (from_parts()?, Encryption::find(None, None)?),
         };
         if config.get_application_name().is_none() {
             config.application_name("etl");
@@ -46,18 +52,22 @@ impl Address {
         config
             .keepalives_idle(SILENCE_LIMIT)
             .tcp_user_timeout(SILENCE_LIMIT);
-        Ok(Address(config))
+        Ok(Address { config, encryption })
     }
 
-    /// The settings of the client.
-    pub(super) fn config(&self) -> &Config {
-        &self.0
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::Warehouse::connect`].
+    pub(super) fn connect(&self) -> Result<Client, Error> {
+        self.encryption.connect(&self.config, &self.to_string())
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address(config) = self;
+        let config = &self.config;
         let host = match config.get_hosts().first() {
             // A password with an @ that is not written %40 would end up in what is taken for the
             // host.
@@ -75,19 +85,74 @@ impl fmt::Display for Address {
     }
 }
 
-fn from_url(url: &str) -> Result<Config, Error> {
+fn from_url(url: &str) -> Result<(Config, Encryption), Error> {
     let setting = |cause: &str| {
         Error::Setting(format!(
             "DATABASE_URL (--database-url) {cause}; its form is postgresql://user:password@host:port/database, with \
              %40 for an @ in a password and %2F for a /"
         ))
     };
-    let config = Config::from_str(url)
+    let mut parameters = Parameters::take(url);
+    let mut config = Config::from_str(&parameters.rest)
         .map_err(|error| setting(&format!("cannot be read: {}", explain(&error))))?;
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+    // The client's other form, host=… port=…, is its own to read.
+    parameters.mode = parameters.mode.or(match config.get_ssl_mode() {
+        SslMode::Disable => Some("disable".to_owned()),
+        SslMode::Require => Some("require".to_owned()),
+        _ => None,
+    });
+    if config.get_hosts().is_empty() {
+        // TLS wants a name to ask for.
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(&address.to_string());
+        }
+    }
+    if config.get_hosts().is_empty() {
         return Err(setting("names no host"));
     }
-    Ok(config)
+    let encryption = Encryption::find(parameters.mode, parameters.root_certificate)?;
+    Ok((config, encryption))
+}
+
+/// The parameters of a URL that the client does not read as libpq does, and the URL without them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parameters {
+    mode: Option<String>,
+    root_certificate: Option<String>,
+    rest: String,
+}
+
+impl Parameters {
+    fn take(url: &str) -> Parameters {
+        // The client takes all before the first @ for the user and the password, and may find a ?
+        // in them.
+        let credentials = url.find('@').map_or(0, |at| at + 1);
+        let query = url[credentials..]
+            .find('?')
+            .map_or(url.len(), |mark| credentials + mark);
+        let mut taken = Parameters {
+            rest: url[..query].to_owned(),
+            ..Parameters::default()
+        };
+        let mut separator = '?';
+        for parameter in url[query..]
+            .strip_prefix('?')
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+        {
+            let value = |text| Some(percent_decode_str(text).decode_utf8_lossy().into_owned());
+            match parameter.split_once('=') {
+                Some(("sslmode", text)) => taken.mode = value(text),
+                Some(("sslrootcert", text)) => taken.root_certificate = value(text),
+                _ => {
+                    taken.rest.push(separator);
+                    taken.rest.push_str(parameter);
+                    separator = '&';
+                }
+            }
+        }
+        taken
+    }
 }
 
 fn from_parts() -> Result<Config, Error> {
@@ -123,4 +188,51 @@ fn from_parts() -> Result<Config, Error> {
         config.password(password);
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Parameters;
+
+    #[test]
+    fn parameters_of_encryption_are_taken_out_of_a_url() {
+        let taken = |rest: &str, mode: Option<&str>, root_certificate: Option<&str>| Parameters {
+            mode: mode.map(str::to_owned),
+            root_certificate: root_certificate.map(str::to_owned),
+            rest: rest.to_owned(),
+        };
+        for (url, expected) in [
+            (
+                "postgresql://u:p@h/d",
+                taken("postgresql://u:p@h/d", None, None),
+            ),
+            (
+                "postgresql://u:p@h/d?sslmode=verify-full&connect_timeout=3&sslrootcert=%2Fetc%2Froot%20ca.crt",
+                taken(
+                    "postgresql://u:p@h/d?connect_timeout=3",
+                    Some("verify-full"),
+                    Some("/etc/root ca.crt"),
+                ),
+            ),
+            (
+                "postgresql://h/d?sslmode=disable",
+                taken("postgresql://h/d", Some("disable"), None),
+            ),
+            // A password may look like parameters.
+            (
+                "postgresql://u:a?sslmode=disable@h/d?sslmode=require",
+                taken(
+                    "postgresql://u:a?sslmode=disable@h/d",
+                    Some("require"),
+                    None,
+                ),
+            ),
+            (
+                "host=h password=a?b",
+                taken("host=h password=a?b", None, None),
+            ),
+        ] {
+            assert_eq!(Parameters::take(url), expected, "{url}");
+        }
+    }
 }

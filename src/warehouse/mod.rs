@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod dimension;
+mod encryption;
 pub mod rejected;
 pub mod rows;
 mod schema;
@@ -14,10 +15,10 @@ mod schema;
 use chrono::{DateTime, Utc};
 use postgres::error::SqlState;
 use postgres::types::Type;
-use postgres::{Client, GenericClient, NoTls, Row, Transaction};
+use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Doing, Error, explain};
+use crate::error::{Doing, Error};
 use crate::source::Source;
 use address::Address;
 
@@ -49,19 +50,10 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] when there is no server, or it does not let this user in.
+    /// [`Error::Connection`] when there is no server, or it does not let this user in, or it is not
+    /// the one that was asked for; [`Error::Setting`] when what TLS needs cannot be read.
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
-        let mut client = address.config().connect(NoTls).map_err(|error| Error::Connection {
-            address: address.to_string(),
-            cause: explain(&error),
-            advice: match error.code() {
-                Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-                    "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
-                }
-                Some(&SqlState::INVALID_CATALOG_NAME) => "create the database, or name another one",
-                _ => "once the server is up, the next run catches up",
-            },
-        })?;
+        let mut client = address.connect()?;
         client
             .batch_execute(SESSION)
             .doing("setting up the session")?;

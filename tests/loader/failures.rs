@@ -8,7 +8,7 @@ use crate::loader::{Loader, event_id, said, user_event};
 use crate::server::{PASSWORD, server};
 
 /// Runs with other settings and expects one line that says all of this, and exit status `status`.
-fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]) {
+pub fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]) {
     let output = loader
         .command(&["run", "--json"])
         .envs(settings.iter().copied())

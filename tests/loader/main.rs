@@ -14,3 +14,4 @@ mod schema;
 mod server;
 mod tables;
 mod timelines;
+mod tls;

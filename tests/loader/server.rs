@@ -1,8 +1,9 @@
-//! A throwaway PostgreSQL, one for all tests of the process, each test with a database of its own.
+//! A throwaway PostgreSQL, one for all tests of the process, each test with a database of its own;
+//! and others with settings of their own for tests that need them.
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,17 +30,27 @@ pub struct Server {
 /// The server of this process.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(Server::start)
+    SERVER.get_or_init(|| Server::start(&[], &[]))
 }
 
 impl Server {
-    fn start() -> Server {
+    /// Starts a server with these files in its folder, which is above that of the data, and these
+    /// settings.
+    pub fn start(files: &[(&str, &str)], settings: &[&str]) -> Server {
         let folder = tempfile::Builder::new()
             .prefix("etl-test-")
             .tempdir()
             .expect("a temporary folder")
             .keep();
-        fs::write(folder.join("password"), PASSWORD).expect("the temporary folder can be written");
+        let mut written = vec![folder.clone()];
+        for (name, content) in [("password", PASSWORD)].iter().chain(files) {
+            let path = folder.join(name);
+            // PostgreSQL takes no key that others may read.
+            fs::write(&path, content)
+                .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o600)))
+                .expect("the temporary folder can be written");
+            written.push(path);
+        }
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -52,13 +63,14 @@ impl Server {
             .arg(programs())
             .arg(&folder)
             .arg(port.to_string())
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .process_group(0)
             .current_dir("/");
         if is_root() {
             let (uid, gid) = unprivileged_user();
-            for path in [&folder, &folder.join("password")] {
+            for path in &written {
                 chown(path, Some(uid), Some(gid)).expect("root can give files away");
             }
             shell.uid(uid).gid(gid);
@@ -78,6 +90,11 @@ impl Server {
             sleep(Duration::from_millis(50));
         }
         server
+    }
+
+    /// A file that the server was started with.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
     }
 
     /// Where a database of this server is, over its socket, which asks for no password.
