@@ -24,6 +24,7 @@ const MAX_FILE_SIZE: u64 = 16 << 20;
   etl run                 load what is new (from cron, every few seconds)
   etl run --since 7d      go through the last week again; what is loaded is skipped
   etl status              how far each source has been loaded
+  etl migrate             create the schema or bring it up to date, as its owner
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 stale (status --max-lag).")]
 pub struct Cli {
@@ -61,6 +62,18 @@ pub enum Command {
   etl status --json
   etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
     Status(StatusArguments),
+
+    /// Create the schema of the warehouse or bring it up to date, as its owner
+    #[command(
+        long_about = "Create the schema of the warehouse or bring it up to date, as its owner
+
+Also makes the roles etl_loader (for runs) and dwh_reader (for queries), if the user may, and gives
+them their rights. The owner's `etl run` does the same when the schema is missing or older."
+    )]
+    #[command(after_help = "Examples:
+  etl migrate
+  DATABASE_URL=postgresql://owner:secret@dwh/warehouse etl migrate")]
+    Migrate,
 }
 
 /// Arguments of `etl run`.

@@ -87,9 +87,27 @@ pub enum Error {
 
     /// The warehouse has no schema yet, or an older one.
     #[error(
-        "the warehouse has no schema yet, or an older one than this program's: start `etl run` once, which brings it up to date"
+        "the warehouse has no schema yet, or an older one than this program's: run `etl migrate` as its owner"
     )]
     NoSchema,
+
+    /// The schema is missing or out of date, and this user may not change that.
+    #[error(
+        "the warehouse has no schema yet, or an older one than this program's, and this user may not change that: {cause}; run `etl migrate` as its owner"
+    )]
+    NotOwner {
+        /// What PostgreSQL says.
+        cause: String,
+    },
+
+    /// This user has no rights to the loader's books.
+    #[error(
+        "this user may not use the loader's books: {cause}; run `etl migrate` as the owner of the schema, and `grant etl_loader` to this user"
+    )]
+    NotLoader {
+        /// What PostgreSQL says.
+        cause: String,
+    },
 
     /// What was to be printed could not be.
     #[error("the output could not be written: {0}")]

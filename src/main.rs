@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let done = Address::find(cli.database_url.as_deref()).and_then(|address| match &cli.command {
         Command::Run(arguments) => load(&address, arguments),
         Command::Status(arguments) => show_status(&address, arguments),
+        Command::Migrate => migrate(&address),
     });
     done.unwrap_or_else(|error| {
         log::error!("{error}");
@@ -76,6 +77,11 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
         true => ExitCode::SUCCESS,
         false => ExitCode::from(STALE),
     })
+}
+
+fn migrate(address: &Address) -> Result<ExitCode, Error> {
+    Warehouse::connect(address)?.migrate()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints one JSON object on one line.

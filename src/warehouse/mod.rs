@@ -18,7 +18,7 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, explain};
 use crate::source::Source;
 use address::Address;
 
@@ -107,17 +107,18 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read, [`Error::NewerSchema`] when it is newer than
-    /// this program.
+    /// [`Error::Database`] when it cannot be read, [`Error::NotLoader`] when this user may not,
+    /// [`Error::NewerSchema`] when the schema is newer than this program.
     pub fn checkpoints(&mut self, sources: &[Source]) -> Result<Option<Vec<Checkpoint>>, Error> {
         read_checkpoints(&mut self.client, sources)
     }
 
-    /// Creates the schema or brings it up to date, one program at a time.
+    /// Creates the schema or brings it up to date, one program at a time, and says so in the log.
     ///
     /// # Errors
     ///
-    /// [`Error::Migration`] when a migration fails; the schema is then as it was before.
+    /// [`Error::Migration`] when a migration fails, [`Error::NotOwner`] when this user may not do
+    /// it; the schema is then as it was before.
     pub fn migrate(&mut self) -> Result<(), Error> {
         let lock: &[_] = &[
             (&LOCK_CLASS as _, Type::INT4),
@@ -157,7 +158,12 @@ pub fn read_checkpoints(
         &[(&Source::names(sources), Type::TEXT_ARRAY)],
     );
     let rows = match read {
-        Err(error) if matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE)) => return Ok(None),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            return Err(Error::NotLoader {
+                cause: explain(&error),
+            });
+        }
         rows => rows.doing("reading the checkpoints")?,
     };
     let mut checkpoints = Vec::with_capacity(rows.len());

@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 
+use postgres::error::SqlState;
 use postgres::{Client, Transaction};
+use refinery::error::Kind;
 
-use crate::error::{Doing, Error, explain};
+use crate::error::{Error, explain};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");
@@ -13,7 +15,13 @@ mod embedded {
 /// Where the applied migrations stand. The schema `etl` is made before the first migration for its
 /// sake.
 const HISTORY: &str = "etl.schema_history";
-const CREATE_SCHEMA: &str = "create schema if not exists etl";
+///
+/// An owner need not have the right to create others, which `if not exists` would ask for.
+const CREATE_SCHEMA: &str =
+    "do $$ begin if to_regnamespace('etl') is null then create schema etl; end if; end $$";
+
+/// Gives the roles their rights on what the migrations have made.
+const GRANT_RIGHTS: &str = "select etl.grant_rights()";
 
 /// Number of the newest migration that this program has. Written down, since asking the migrations
 /// themselves costs every run the compilation of refinery's patterns and a hash of all their texts.
@@ -34,40 +42,72 @@ pub(super) fn is_current(version: Option<i32>) -> Result<bool, Error> {
     }
 }
 
-/// Applies the migrations that are missing, all or none.
+/// Applies the migrations that are missing, all or none, and gives the roles their rights.
+///
+/// # Errors
+///
+/// [`Error::NotOwner`] when this user may not, [`Error::NewerSchema`] when the schema is ahead of
+/// this program, else [`Error::Migration`].
 pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
-    client
-        .batch_execute(CREATE_SCHEMA)
-        .doing("creating the schema etl")?;
+    client.batch_execute(CREATE_SCHEMA).map_err(failed)?;
     let mut runner = embedded::migrations::runner().set_grouped(true);
     runner.set_migration_table_name(HISTORY);
-    let report = runner.run(client).map_err(|error| Error::Migration {
-        cause: match error.source().and_then(|cause| cause.downcast_ref()) {
-            Some(cause) => explain(cause),
-            None => error.to_string(),
-        },
+    let report = runner.run(client).map_err(|error| {
+        let database = error.source().and_then(|cause| cause.downcast_ref());
+        match (error.kind(), database) {
+            (_, Some(cause)) => failed_by(cause),
+            (Kind::MissingVersion(newer), None) => Error::NewerSchema {
+                found: newer.version(),
+                known: NEWEST,
+            },
+            (_, None) => Error::Migration {
+                cause: error.to_string(),
+            },
+        }
     })?;
+    let missing_roles = client.query(GRANT_RIGHTS, &[]).map_err(failed)?;
     for migration in report.applied_migrations() {
         log::info!("applied the migration {migration}");
+    }
+    if report.applied_migrations().is_empty() {
+        log::info!("the schema is up to date, at version {NEWEST}");
+    }
+    for role in &missing_roles {
+        let role: &str = role.get(0);
+        log::warn!(
+            "there is no role {role}, and this user may not make it: have `create role {role}` run by one who may, \
+             then run `etl migrate` again, which gives it its rights"
+        );
     }
     Ok(())
 }
 
+fn failed(error: postgres::Error) -> Error {
+    failed_by(&error)
+}
+
+/// The error of a migration that the database refused.
+fn failed_by(error: &postgres::Error) -> Error {
+    let cause = explain(error);
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotOwner { cause },
+        _ => Error::Migration { cause },
+    }
+}
+
 /// Applies the migrations that are missing within a transaction, for as long as that lasts.
 pub(super) fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), Error> {
-    let doing = "trying out the schema";
-    transaction.batch_execute(CREATE_SCHEMA).doing(doing)?;
+    transaction.batch_execute(CREATE_SCHEMA).map_err(failed)?;
     transaction
         .batch_execute(&format!(
             "create table if not exists {HISTORY} (version integer, name text, applied_on text, checksum text)"
-        ))
-        .doing(doing)?;
+        )).map_err(failed)?;
     let applied: i32 = transaction
         .query_one(
             &format!("select coalesce(max(version), 0) from {HISTORY}"),
             &[],
         )
-        .doing(doing)?
+        .map_err(failed)?
         .get(0);
     let mut missing = embedded::migrations::runner().get_migrations().clone();
     missing.retain(|migration| migration.version() > applied);
@@ -75,13 +115,13 @@ pub(super) fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), E
     for migration in missing {
         transaction
             .batch_execute(migration.sql().unwrap_or_default())
-            .doing(doing)?;
+            .map_err(failed)?;
     }
     transaction
         .batch_execute(&format!(
             "insert into {HISTORY} (version) values ({NEWEST})"
         ))
-        .doing(doing)
+        .map_err(failed)
 }
 
 #[cfg(test)]

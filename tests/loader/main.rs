@@ -10,6 +10,7 @@ mod failures;
 mod fixture;
 mod loader;
 mod model;
+mod roles;
 mod schema;
 mod server;
 mod tables;

@@ -99,8 +99,13 @@ impl Server {
 
     /// Where a database of this server is, over its socket, which asks for no password.
     pub fn url(&self, database: &str) -> String {
+        self.url_as("postgres", database)
+    }
+
+    /// The same for another user than the superuser.
+    pub fn url_as(&self, user: &str, database: &str) -> String {
         format!(
-            "postgresql://postgres@/{database}?host={}&port={}",
+            "postgresql://{user}@/{database}?host={}&port={}",
             self.folder.display(),
             self.port
         )

@@ -1,0 +1,365 @@
+//! Who may do what: the owner migrates, `etl_loader` runs, `dwh_reader` reads.
+
+use std::thread;
+
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
+
+use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
+use crate::server::{Server, server};
+
+/// The schema before there were roles, as its migrations.
+const BEFORE_ROLES: [&str; 4] = [
+    include_str!("../../sql/migrations/V1__etl.sql"),
+    include_str!("../../sql/migrations/V2__landing.sql"),
+    include_str!("../../sql/migrations/V3__warehouse.sql"),
+    include_str!("../../sql/migrations/V4__views.sql"),
+];
+
+/// Runs the command on a database of the common server as a user of it.
+fn etl_as(loader: &Loader, user: &str, arguments: &[&str]) -> Said {
+    etl_at(loader, &server().url_as(user, &loader.database), arguments)
+}
+
+fn etl_at(loader: &Loader, url: &str, arguments: &[&str]) -> Said {
+    let mut command = loader.command(arguments);
+    command.env("DATABASE_URL", url);
+    said(command.output().expect("etl can be started"))
+}
+
+/// A user of the common server who is a member of a role, for one database.
+fn member(loader: &Loader, role: &str) -> String {
+    let name = format!("{}_{role}", loader.database);
+    loader
+        .client()
+        .batch_execute(&format!("create role {name} login in role {role}"))
+        .expect("a user can be made");
+    name
+}
+
+fn migrated() -> Loader {
+    let loader = Loader::new();
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    loader
+}
+
+/// Runs each of these statements as a user, who has no right to any.
+fn may_not(loader: &Loader, user: &str, statements: &[String]) {
+    let mut client = Client::connect(&server().url_as(user, &loader.database), NoTls)
+        .expect("the user may connect");
+    for statement in statements {
+        match client.batch_execute(statement) {
+            Ok(()) => panic!("{user} may: {statement}"),
+            Err(error) => assert_eq!(
+                error.code(),
+                Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+                "{statement}: {error:?}"
+            ),
+        }
+    }
+}
+
+/// The tables of some schemas, or their views too.
+fn relations(loader: &Loader, schemas: &str, kinds: &str) -> Vec<String> {
+    let found = loader.query(&format!(
+        "select format('%I.%I', nspname, relname)
+         from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+         where nspname = any('{{{schemas}}}') and relkind = any('{{{kinds}}}')
+         order by 1"
+    ));
+    assert!(!found.is_empty(), "{schemas} hold nothing");
+    found
+}
+
+#[test]
+fn a_loader_runs_and_reads_the_status() {
+    let loader = migrated();
+    let user = member(&loader, "etl_loader");
+    let run = |arguments: &[&str], words: &[&str]| {
+        let said = etl_as(&loader, &user, &[&["run", "--json"], arguments].concat());
+        assert_eq!(said.status, 0, "{arguments:?}: {}", said.log);
+        for word in words {
+            assert!(said.out.contains(word), "{word} is missing: {}", said.out);
+        }
+    };
+    let user_at = |number, second: u32, score| {
+        let at = format!("2026-11-23 20:10:{second:02}");
+        user_event(&event_id(number), &at, 3, "Ann", score).to_string()
+    };
+    run(&[], &["\"files\":0"]);
+    loader.put("users/1.json", user_at(1, 20, 1.0));
+    loader.put("users/bad.json", "[]");
+    let card = card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true);
+    loader.put("cards/2.json", card.to_string());
+    run(&["--dry-run"], &["\"loaded\":2", "\"rejected\":1"]);
+    run(&[], &["\"loaded\":2", "\"rejected\":1"]);
+    run(&[], &["\"files\":0"]);
+    run(&["--since", "1d"], &["\"duplicates\":2"]);
+    // Late events that split a version, take one away, and are older copies of what is there; and
+    // a good version of the rejected file.
+    loader.put("users/3.json", user_at(3, 30, 1.5));
+    run(&[], &["\"versions_opened\":1"]);
+    loader.put("users/bad.json", user_at(4, 25, 2.0));
+    loader.put_modified("users/copy.json", user_at(1, 20, 1.0), 1_000_000);
+    run(&[], &["\"loaded\":1", "\"duplicates\":1"]);
+    loader.put("users/5.json", user_at(5, 25, 1.5));
+    run(&[], &["\"loaded\":1"]);
+    assert_eq!(
+        loader.query("select score, is_current from warehouse.dim_user order by valid_from"),
+        ["1|false", "1.5|true"]
+    );
+    assert_eq!(
+        loader.value("select resolved_at is not null from landing.rejected_event"),
+        "true"
+    );
+    let said = etl_as(&loader, &user, &["status"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+    assert!(said.out.contains("dim_user"), "{}", said.out);
+}
+
+#[test]
+fn a_loader_changes_no_definition_and_forgets_no_event() {
+    let loader = migrated();
+    let user = member(&loader, "etl_loader");
+    let mut statements = vec![
+        "create schema other".to_owned(),
+        "update etl.schema_history set version = 1".to_owned(),
+        "delete from etl.schema_history".to_owned(),
+        "create or replace view warehouse.user_current as select 1".to_owned(),
+        "drop function warehouse.user_as_of".to_owned(),
+        "select etl.grant_rights()".to_owned(),
+        "select setval('etl.run_run_id_seq', 1)".to_owned(),
+    ];
+    for schema in ["etl", "landing", "warehouse"] {
+        statements.push(format!("create table {schema}.other ()"));
+        statements.push(format!(
+            "create function {schema}.other() returns int return 1"
+        ));
+        statements.push(format!("drop schema {schema} cascade"));
+    }
+    for table in relations(&loader, "etl,landing,warehouse", "r") {
+        statements.push(format!("alter table {table} add column other int"));
+        statements.push(format!("create index on {table} ((1))"));
+        statements.push(format!("drop table {table} cascade"));
+        statements.push(format!("truncate {table} cascade"));
+        statements.push(format!("alter table {table} disable trigger all"));
+    }
+    for table in relations(&loader, "landing", "r") {
+        statements.push(format!("delete from {table}"));
+    }
+    may_not(&loader, &user, &statements);
+}
+
+#[test]
+fn a_reader_reads_landing_and_warehouse_and_nothing_else() {
+    let loader = migrated();
+    loader.put_user(1);
+    loader.run(&[]);
+    let user = member(&loader, "dwh_reader");
+    let mut client = Client::connect(&server().url_as(&user, &loader.database), NoTls)
+        .expect("the user may connect");
+    for relation in relations(&loader, "landing,warehouse", "r,v") {
+        client
+            .batch_execute(&format!("select * from {relation}"))
+            .unwrap_or_else(|error| panic!("{relation}: {error:?}"));
+    }
+    let names = client.query(
+        "select name from warehouse.user_as_of(now())
+         union all
+         select created_by_name from warehouse.card_as_of(now())",
+        &[],
+    );
+    assert_eq!(names.expect("the functions answer").len(), 1);
+
+    let mut statements = vec!["select etl.grant_rights()".to_owned()];
+    for table in relations(&loader, "etl", "r") {
+        statements.push(format!("select * from {table}"));
+    }
+    for schema in ["etl", "landing", "warehouse"] {
+        statements.push(format!("create table {schema}.other ()"));
+    }
+    for table in relations(&loader, "etl,landing,warehouse", "r") {
+        statements.push(format!("insert into {table} default values"));
+        statements.push(format!("delete from {table}"));
+        statements.push(format!("truncate {table} cascade"));
+        statements.push(format!("drop table {table} cascade"));
+    }
+    for set in [
+        "landing.user_event set name = 'Eve'",
+        "landing.card_event set active = true",
+        "landing.rejected_event set resolved_at = now()",
+        "warehouse.dim_user set name = 'Eve'",
+        "warehouse.dim_card set active = true",
+        "warehouse.user_current set name = 'Eve'",
+        "etl.checkpoint set offset_at = null",
+    ] {
+        statements.push(format!("update {set}"));
+    }
+    may_not(&loader, &user, &statements);
+    let said = etl_as(&loader, &user, &["status"]);
+    assert_eq!(said.status, 1);
+    assert!(said.log.contains("grant etl_loader"), "{}", said.log);
+}
+
+#[test]
+fn a_migration_tells_what_it_did_and_its_rights_hold_for_what_is_made_later() {
+    let loader = Loader::new();
+    let said = loader.etl(&["migrate"]);
+    assert_eq!((said.status, said.out.as_str()), (0, ""), "{}", said.log);
+    assert!(
+        said.log.contains("applied the migration V1__etl"),
+        "{}",
+        said.log
+    );
+    assert!(
+        said.log.contains("applied the migration V5__roles"),
+        "{}",
+        said.log
+    );
+    loader
+        .client()
+        .batch_execute(
+            "create table etl.later (); create table landing.later (); create table warehouse.later ()",
+        )
+        .expect("the owner may");
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.log.contains("up to date, at version"), "{}", said.log);
+    for (role, rights) in [
+        ("etl_loader", ["true|true", "true|false", "true|true"]),
+        ("dwh_reader", ["false|false", "true|false", "true|false"]),
+    ] {
+        for (schema, expected) in ["etl", "landing", "warehouse"].into_iter().zip(rights) {
+            let rights =
+                |right: &str| format!("has_table_privilege('{role}', '{schema}.later', '{right}')");
+            let sql = format!(
+                "select {} as reads, {} as deletes",
+                rights("select"),
+                rights("delete")
+            );
+            assert_eq!(loader.query(&sql), [expected], "{role} on {schema}");
+        }
+    }
+}
+
+#[test]
+fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
+    let history = "select format('(%s, %L, %L, %L)', version, name, applied_on, checksum)
+                   from etl.schema_history where version <= 4 order by version";
+    let history = migrated().query(history).join(", ");
+    let loader = Loader::new();
+    let user = member(&loader, "etl_loader");
+    let refused = |arguments: &[&str], word: &str| {
+        let said = etl_as(&loader, &user, arguments);
+        assert_eq!(said.status, 1, "{arguments:?}: {}", said.log);
+        assert_eq!(said.log.lines().count(), 1, "{}", said.log);
+        for word in [word, "run `etl migrate` as"] {
+            assert!(said.log.contains(word), "{word} is missing: {}", said.log);
+        }
+    };
+    let all = |word: &str| {
+        for arguments in [&["run"][..], &["run", "--dry-run"], &["migrate"]] {
+            refused(arguments, word);
+        }
+    };
+    // No schema.
+    all("no schema yet");
+    refused(&["status"], "no schema yet");
+
+    // The schema before there were roles, which leaves the loader no right, or as one that grants
+    // what a run reads first.
+    let mut owner = loader.client();
+    owner
+        .batch_execute(&format!(
+            "create schema etl;
+             create table etl.schema_history
+               (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255));
+             {};
+             insert into etl.schema_history values {history}",
+            BEFORE_ROLES.join(";\n")
+        ))
+        .expect("the migrations apply");
+    refused(&["run"], "permission denied for schema etl");
+    refused(&["status"], "permission denied for schema etl");
+    owner
+        .batch_execute(
+            "grant usage on schema etl to etl_loader;
+             grant select on all tables in schema etl to etl_loader",
+        )
+        .expect("the owner may grant");
+    all("an older one");
+    refused(&["status"], "an older one");
+
+    let said = loader.etl(&["migrate"]);
+    assert!(
+        said.log.contains("applied the migration V5__roles"),
+        "{}",
+        said.log
+    );
+    assert!(!said.log.contains("V4__views"), "{}", said.log);
+    loader.put_user(1);
+    let said = etl_as(&loader, &user, &["run", "--json"]);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+}
+
+#[test]
+fn roles_of_a_new_cluster_are_made_once_by_one_who_may() {
+    let loader = Loader::new();
+    let server = Server::start(&[], &[]);
+    let client =
+        |database: &str| Client::connect(&server.url(database), NoTls).expect("a connection");
+    let modest = server.create_database();
+    client(&modest)
+        .batch_execute(&format!(
+            "create role modest login; alter database {modest} owner to modest; create role runner login"
+        ))
+        .expect("a user can be made");
+    let modest_url = server.url_as("modest", &modest);
+
+    // An owner who may make no roles has a schema and is told what is missing.
+    let said = etl_at(&loader, &modest_url, &["run"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    for word in [
+        "create role etl_loader",
+        "create role dwh_reader",
+        "etl migrate",
+    ] {
+        assert!(said.log.contains(word), "{word} is missing: {}", said.log);
+    }
+    assert_eq!(etl_at(&loader, &modest_url, &["run"]).log, "");
+
+    // Databases of one cluster that are migrated at once.
+    let databases: Vec<String> = (0..6).map(|_| server.create_database()).collect();
+    thread::scope(|scope| {
+        for database in &databases {
+            let url = server.url(database);
+            let loader = &loader;
+            scope.spawn(move || {
+                let said = etl_at(loader, &url, &["migrate"]);
+                assert_eq!(said.status, 0, "{}", said.log);
+                assert!(!said.log.contains("WARN"), "{}", said.log);
+            });
+        }
+    });
+    let granted = "select has_table_privilege('etl_loader', 'etl.checkpoint', 'update')";
+    for database in &databases {
+        let row = client(database)
+            .query_one(granted, &[])
+            .expect("the roles are there");
+        assert!(row.get::<_, bool>(0), "{database}");
+    }
+
+    let said = etl_at(&loader, &modest_url, &["migrate"]);
+    assert!(!said.log.contains("WARN"), "{}", said.log);
+    client(&modest)
+        .batch_execute("grant etl_loader to runner")
+        .expect("a superuser may grant");
+    loader.put_user(1);
+    let said = etl_at(
+        &loader,
+        &server.url_as("runner", &modest),
+        &["run", "--json"],
+    );
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+}
