@@ -15,7 +15,7 @@ mod schema;
 use chrono::{DateTime, Utc};
 use postgres::error::SqlState;
 use postgres::types::Type;
-use postgres::{Client, GenericClient, Row, Transaction};
+use postgres::{Client, GenericClient, Row, SimpleQueryMessage, Transaction};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Doing, Error, explain};
@@ -36,13 +36,17 @@ const DIMENSION_LOCKS: i32 = 101;
 /// What a session needs whatever the defaults of its user or database are. Each statement has to
 /// see what was committed before it, and not just before the transaction: a run waits for the locks
 /// of others in the middle of one. And a program that is stopped in a transaction must not keep its
-/// locks for ever.
+/// locks for ever. Last, whether there is a schema is asked, so that the server need not log a
+/// failed statement to say that there is none.
 const SESSION: &str = "set default_transaction_isolation = 'read committed';
-                       set idle_in_transaction_session_timeout = '5min'";
+                       set idle_in_transaction_session_timeout = '5min';
+                       select nspname from pg_namespace where nspname = 'etl'";
 
 /// A connection to the warehouse.
 pub struct Warehouse {
     client: Client,
+    /// Whether there was a schema when the connection was made, or has been made since.
+    has_schema: bool,
 }
 
 impl Warehouse {
@@ -54,10 +58,13 @@ impl Warehouse {
     /// the one that was asked for; [`Error::Setting`] when what TLS needs cannot be read.
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
         let mut client = address.connect()?;
-        client
-            .batch_execute(SESSION)
+        let answers = client
+            .simple_query(SESSION)
             .doing("setting up the session")?;
-        Ok(Warehouse { client })
+        let has_schema = answers
+            .iter()
+            .any(|answer| matches!(answer, SimpleQueryMessage::Row(_)));
+        Ok(Warehouse { client, has_schema })
     }
 
     /// The connection itself, for statements outside a batch.
@@ -110,6 +117,9 @@ impl Warehouse {
     /// [`Error::Database`] when it cannot be read, [`Error::NotLoader`] when this user may not,
     /// [`Error::NewerSchema`] when the schema is newer than this program.
     pub fn checkpoints(&mut self, sources: &[Source]) -> Result<Option<Vec<Checkpoint>>, Error> {
+        if !self.has_schema {
+            return Ok(None);
+        }
         read_checkpoints(&mut self.client, sources)
     }
 
@@ -118,7 +128,7 @@ impl Warehouse {
     /// # Errors
     ///
     /// [`Error::Migration`] when a migration fails, [`Error::NotOwner`] when this user may not do
-    /// it; the schema is then as it was before.
+    /// it, [`Error::NewerSchema`] when it is newer than this program; it is then as it was before.
     pub fn migrate(&mut self) -> Result<(), Error> {
         let lock: &[_] = &[
             (&LOCK_CLASS as _, Type::INT4),
@@ -128,6 +138,7 @@ impl Warehouse {
             .query_typed("select pg_advisory_lock($1, $2)", lock)
             .doing("waiting for another migration")?;
         schema::migrate(&mut self.client)?;
+        self.has_schema = true;
         self.client
             .query_typed("select pg_advisory_unlock($1, $2)", lock)
             .doing("ending a migration")?;

@@ -362,4 +362,8 @@ fn roles_of_a_new_cluster_are_made_once_by_one_who_may() {
         &["run", "--json"],
     );
     assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+
+    // None of it left a failed statement in the server's log, as long as nobody lacked a right.
+    let log = std::fs::read_to_string(server.path("log")).expect("the log is ours");
+    assert!(!log.contains("does not exist"), "{log}");
 }
