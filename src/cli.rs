@@ -23,7 +23,7 @@ const MAX_FILE_SIZE: u64 = 16 << 20;
 #[command(after_help = "Examples:
   etl run                 load what is new (from cron, every few seconds)
   etl run --since 7d      go through the last week again; what is loaded is skipped
-  etl status              how far each source has been loaded
+  etl status              whether all is well, and how far each source has been loaded
   etl migrate             create the schema or bring it up to date, as its owner
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 stale (status --max-lag).")]
@@ -56,7 +56,7 @@ pub enum Command {
   etl run --since 36h --source cards --json")]
     Run(RunArguments),
 
-    /// Show how far each source has been loaded, and how it went
+    /// Show whether all is well and how far each source has been loaded
     #[command(after_help = "Examples:
   etl status
   etl status --json
@@ -153,7 +153,8 @@ pub struct StatusArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Exit with status 3 if a source was last looked at longer ago than this
+    /// Exit with status 3 if a source was last looked at longer ago than this. As text it then
+    /// shows and reads how far each source is and no more: a few rows, whatever the warehouse holds
     #[arg(long, value_parser = humantime::parse_duration, value_name = "AGE")]
     pub max_lag: Option<Duration>,
 }

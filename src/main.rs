@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use etl::cli::{Cli, Command, RunArguments, StatusArguments};
 use etl::error::Error;
-use etl::status::Extent;
+use etl::status::health::STALE_AFTER;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
 use etl::{run, status};
@@ -56,22 +56,29 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
 }
 
 fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
-    let extent = match arguments.max_lag {
-        Some(_) if !arguments.json => Extent::Sources,
-        _ => Extent::All,
+    let stale_after = arguments.max_lag.unwrap_or(STALE_AFTER);
+    let progress = match (arguments.json, arguments.max_lag) {
+        // What a health check asks, every few seconds: nothing is counted for it.
+        (false, Some(_)) => {
+            let progress = status::read_progress(&mut Warehouse::connect(address)?)?;
+            write!(anstream::stdout(), "{progress}")?;
+            progress
+        }
+        (is_json, _) => {
+            let status = status::read(&mut Warehouse::connect(address)?, stale_after)?;
+            match is_json {
+                true => print_json(&status)?,
+                false => write!(anstream::stdout(), "{status}")?,
+            }
+            status.progress
+        }
     };
-    let status = status::read(&mut Warehouse::connect(address)?, extent)?;
-    if arguments.json {
-        print_json(&status)?;
-    } else {
-        write!(io::stdout(), "{status}")?;
-    }
     let stale = match arguments.max_lag {
-        Some(max_lag) => status.stale(max_lag),
+        Some(max_lag) => progress.stale(max_lag),
         None => Vec::new(),
     };
-    for source in &stale {
-        log::warn!("{source}; is cron running, and what do its runs log?");
+    for problem in &stale {
+        log::warn!("{problem}: {}", problem.advice());
     }
     Ok(match stale.is_empty() {
         true => ExitCode::SUCCESS,

@@ -1,17 +1,18 @@
--- How far each source has been loaded, and when a run last looked at it: the newest run over each combination of
--- folders that has the source.
+-- How far each source has been loaded, when a run last looked at it (the newest run over each combination of folders
+-- that has the source), and since when runs have left files of it for later (those after the last one that left none).
 select
   checkpoint.source,
   checkpoint.offset_at,
   checkpoint.advanced_at,
-  max(newest.looked_at) as looked_at,
+  newest.looked_at,
+  checkpoint.pending,
+  leaving.since as pending_since,
   checkpoint.loaded,
   checkpoint.duplicates,
-  checkpoint.rejected,
-  checkpoint.pending
+  checkpoint.rejected
 from etl.checkpoint
-left join lateral (
-  select run.looked_at
+cross join lateral (
+  select max(run.looked_at) as looked_at
   from (values (array[checkpoint.source]), (array['users', 'cards'])) as folders (sources)
   cross join lateral (
     select run.looked_at
@@ -20,6 +21,19 @@ left join lateral (
     order by run.run_id desc
     limit 1
   ) as run
-) as newest on true
-group by checkpoint.source
+) as newest
+cross join lateral (
+  select min(run.started_at) as since
+  from etl.run
+  where checkpoint.pending > 0
+    and checkpoint.source = any(run.sources)
+    and run.since is null
+    and run.run_id > coalesce((
+      select run.run_id
+      from etl.run
+      where checkpoint.source = any(run.sources) and run.since is null and run.pending = 0
+      order by run.run_id desc
+      limit 1
+    ), 0)
+) as leaving
 order by checkpoint.source desc

@@ -109,6 +109,27 @@ impl Warehouse {
         }
     }
 
+    /// The sources that a run is at now: those whose locks are held.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the connection fails.
+    pub fn running(&mut self) -> Result<Vec<Source>, Error> {
+        let held = self
+            .client
+            .query_typed(
+                include_str!("../../sql/status/running.sql"),
+                &[(&i64::from(LOCK_CLASS), Type::INT8)],
+            )
+            .doing("looking for runs at work")?;
+        let held: Vec<i64> = held.iter().map(|row| row.get(0)).collect();
+        let number = |source: Source| i64::from(SOURCE_LOCKS + source as i32);
+        Ok(Source::ALL
+            .into_iter()
+            .filter(|source| held.contains(&number(*source)))
+            .collect())
+    }
+
     /// Reads the checkpoints of these sources, `None` when the schema has yet to be created or
     /// brought up to date.
     ///

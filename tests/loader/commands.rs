@@ -1,10 +1,9 @@
-//! What the commands say: `run` with its switches, and `status`.
+//! What `etl run` says, and its switches.
 
 use std::thread::sleep;
 use std::time::Duration;
 
 use postgres::NoTls;
-use serde_json::Value;
 
 use crate::loader::{Loader, card_event, event_id};
 use crate::server::server;
@@ -199,65 +198,4 @@ fn data_goes_to_stdout_and_the_log_to_stderr() {
     loader.run(&[]);
     // Nothing new is nothing to say.
     assert_eq!(loader.etl(&["run"]).log, "");
-}
-
-#[test]
-fn status_tells_how_far_each_source_is() {
-    let loader = Loader::new();
-    let said = loader.etl(&["status"]);
-    assert_eq!(said.status, 1);
-    assert!(said.log.contains("no schema yet"), "{}", said.log);
-
-    loader.put_user(1);
-    loader.put("users/bad.json", "[]");
-    loader.put("cards/half.json", "{");
-    loader.run(&[]);
-    let said = loader.etl(&["status"]);
-    assert_eq!((said.status, said.log.as_str()), (0, ""));
-    assert!(
-        said.out.lines().all(|line| line.chars().count() <= 80),
-        "{}",
-        said.out
-    );
-    for word in ["users", "cards", "dim_user", "not_an_object", "none yet"] {
-        assert!(said.out.contains(word), "{word} is missing:\n{}", said.out);
-    }
-
-    let status: Value =
-        serde_json::from_str(&loader.etl(&["status", "--json"]).out).expect("the status is JSON");
-    let [users, cards] = [0, 1].map(|index| &status["sources"][index]);
-    assert_eq!(
-        (&users["source"], &users["loaded"], &users["rejected"]),
-        (&"users".into(), &1.into(), &1.into())
-    );
-    assert_eq!(
-        (&cards["source"], &cards["pending"]),
-        (&"cards".into(), &1.into())
-    );
-    assert!(cards["offset_at"].is_null() && cards["looked_at"].is_string());
-    assert_eq!(status["rejections"][0]["reason"], "not_an_object");
-    assert_eq!(status["dimensions"][0]["current_rows"], 1);
-    assert_eq!(status["runs"][0]["files"], 3);
-}
-
-#[test]
-fn status_tells_stale_from_fresh() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
-    sleep(Duration::from_millis(20));
-    let said = loader.etl(&["status", "--max-lag", "1ms"]);
-    assert_eq!(said.status, 3);
-    assert!(said.log.contains("users"), "{}", said.log);
-    // A run that finds nothing has looked all the same, and one over a single source has not looked
-    // at the other.
-    loader
-        .client()
-        .batch_execute("update etl.run set looked_at = now() - interval '1 day'")
-        .expect("the books");
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
-    loader.run(&["--source", "users"]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
-    loader.run(&[]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
 }

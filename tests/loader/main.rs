@@ -13,6 +13,7 @@ mod model;
 mod roles;
 mod schema;
 mod server;
+mod status;
 mod tables;
 mod timelines;
 mod tls;
