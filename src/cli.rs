@@ -60,6 +60,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   etl status
   etl status --json
+  etl status --format prometheus
   etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
     Status(StatusArguments),
 
@@ -149,14 +150,37 @@ impl RunArguments {
 /// Arguments of `etl status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// Print one JSON object: short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 
     /// Exit with status 3 if a source was last looked at longer ago than this. As text it then
     /// shows and reads how far each source is and no more: a few rows, whatever the warehouse holds
     #[arg(long, value_parser = humantime::parse_duration, value_name = "AGE")]
     pub max_lag: Option<Duration>,
+}
+
+impl StatusArguments {
+    /// How to print it.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// How the status is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A page for people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+    /// A page for Prometheus' text file collector
+    Prometheus,
 }
 
 /// A start given by hand, UTC.

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use etl::cli::{Cli, Command, RunArguments, StatusArguments};
+use etl::cli::{Cli, Command, Format, RunArguments, StatusArguments};
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
+use etl::status::prometheus;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
 use etl::{run, status};
@@ -57,18 +58,19 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
 
 fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
     let stale_after = arguments.max_lag.unwrap_or(STALE_AFTER);
-    let progress = match (arguments.json, arguments.max_lag) {
+    let progress = match (arguments.format(), arguments.max_lag) {
         // What a health check asks, every few seconds: nothing is counted for it.
-        (false, Some(_)) => {
+        (Format::Text, Some(_)) => {
             let progress = status::read_progress(&mut Warehouse::connect(address)?)?;
             write!(anstream::stdout(), "{progress}")?;
             progress
         }
-        (is_json, _) => {
+        (format, _) => {
             let status = status::read(&mut Warehouse::connect(address)?, stale_after)?;
-            match is_json {
-                true => print_json(&status)?,
-                false => write!(anstream::stdout(), "{status}")?,
+            match format {
+                Format::Text => write!(anstream::stdout(), "{status}")?,
+                Format::Json => print_json(&status)?,
+                Format::Prometheus => write!(io::stdout(), "{}", prometheus::Page(&status))?,
             }
             status.progress
         }

@@ -2,12 +2,13 @@
 //! runs went.
 //!
 //! [`Progress`] is how far each source is, a few rows whatever the size of the warehouse: a health
-//! check reads no more. [`Status`] is everything, as a page for people ([`page`]) or as
-//! JSON. [`health`] is what is wrong about it.
+//! check reads no more. [`Status`] is everything, as a page for people ([`page`]), as JSON, or for
+//! Prometheus ([`prometheus`]). [`health`] is what is wrong about it.
 
 mod books;
 pub mod health;
 mod page;
+pub mod prometheus;
 
 use std::time::Duration;
 

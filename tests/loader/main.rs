@@ -10,6 +10,7 @@ mod failures;
 mod fixture;
 mod loader;
 mod model;
+mod prometheus;
 mod roles;
 mod schema;
 mod server;
