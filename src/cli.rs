@@ -17,6 +17,9 @@ use crate::source::Source;
 /// its text, and PostgreSQL makes none over 1 GiB.
 const MAX_FILE_SIZE: u64 = 16 << 20;
 
+/// Largest `--watch`, in seconds: a day.
+const MAX_WATCH: u64 = 86_400;
+
 /// Loads event files into slowly changing dimensions in PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
@@ -59,6 +62,7 @@ pub enum Command {
     /// Show whether all is well and how far each source has been loaded
     #[command(after_help = "Examples:
   etl status
+  etl status --watch          the same, every two seconds
   etl status --json
   etl status --format prometheus
   etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
@@ -162,12 +166,23 @@ pub struct StatusArguments {
     /// shows and reads how far each source is and no more: a few rows, whatever the warehouse holds
     #[arg(long, value_parser = humantime::parse_duration, value_name = "AGE")]
     pub max_lag: Option<Duration>,
+
+    /// Stay, and show it again every so many seconds, until Ctrl-C
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=MAX_WATCH),
+          conflicts_with_all = ["format", "json", "max_lag"])]
+    watch: Option<u64>,
 }
 
 impl StatusArguments {
     /// How to print it.
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
+    }
+
+    /// How often to show it, if it is to be shown more than once.
+    pub fn watch(&self) -> Option<Duration> {
+        self.watch.map(Duration::from_secs)
     }
 }
 

@@ -8,6 +8,7 @@ use etl::cli::{Cli, Command, Format, RunArguments, StatusArguments};
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
 use etl::status::prometheus;
+use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
 use etl::{run, status};
@@ -58,6 +59,10 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
 
 fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
     let stale_after = arguments.max_lag.unwrap_or(STALE_AFTER);
+    let read = || status::read(&mut Warehouse::connect(address)?, stale_after);
+    if let Some(every) = arguments.watch() {
+        match watch(every, read)? {}
+    }
     let progress = match (arguments.format(), arguments.max_lag) {
         // What a health check asks, every few seconds: nothing is counted for it.
         (Format::Text, Some(_)) => {
@@ -66,7 +71,7 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
             progress
         }
         (format, _) => {
-            let status = status::read(&mut Warehouse::connect(address)?, stale_after)?;
+            let status = read()?;
             match format {
                 Format::Text => write!(anstream::stdout(), "{status}")?,
                 Format::Json => print_json(&status)?,

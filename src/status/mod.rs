@@ -9,6 +9,7 @@ mod books;
 pub mod health;
 mod page;
 pub mod prometheus;
+pub mod watch;
 
 use std::time::Duration;
 

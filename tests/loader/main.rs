@@ -18,3 +18,4 @@ mod status;
 mod tables;
 mod timelines;
 mod tls;
+mod watch;
