@@ -10,13 +10,15 @@ WORKDIR /build
 # The dependencies alone, with empty programs in the place of ours: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src/services \
-    && echo 'fn main() {}' | tee src/main.rs src/services/users.rs src/services/cards.rs \
+    && echo 'fn main() {}' | tee src/main.rs src/build.rs src/services/users.rs src/services/cards.rs \
     && touch src/lib.rs \
     && cargo build --release --locked \
     && rm -rf src target/release/.fingerprint/etl-*
 
 COPY sql sql
 COPY src src
+# What `etl --version` says, since the history is not here.
+ARG ETL_COMMIT
 RUN cargo build --release --locked
 
 

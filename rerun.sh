@@ -429,7 +429,9 @@ run_docker() {
   need_own_data
   # Files that the services write belong to whoever started them, so that ./clean.sh may remove them.
   SERVICE_USER=$(id -u):$(id -g)
-  export SERVICE_USER
+  # The image is built without the history that knows it.
+  ETL_COMMIT=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || true
+  export SERVICE_USER ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
   quietly compose build || die "the build failed, as said above"
   if ! $keep; then clean; fi

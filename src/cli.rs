@@ -22,7 +22,7 @@ const MAX_WATCH: u64 = 86_400;
 
 /// Loads event files into slowly changing dimensions in PostgreSQL.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "etl", version = env!("ETL_VERSION"), max_term_width = 100)]
 #[command(after_help = "Examples:
   etl run                 load what is new (from cron, every few seconds)
   etl run --since 7d      go through the last week again; what is loaded is skipped

@@ -18,4 +18,5 @@ mod status;
 mod tables;
 mod timelines;
 mod tls;
+mod version;
 mod watch;
