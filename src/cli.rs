@@ -79,6 +79,28 @@ them their rights. The owner's `etl run` does the same when the schema is missin
   etl migrate
   DATABASE_URL=postgresql://owner:secret@dwh/warehouse etl migrate")]
     Migrate,
+
+    /// Print the completions of a shell
+    #[command(after_help = "Examples:
+  etl completions bash >/etc/bash_completion.d/etl
+  etl completions zsh >/usr/local/share/zsh/site-functions/_etl
+  etl completions fish >~/.config/fish/completions/etl.fish
+  source <(etl completions bash)     for this shell alone")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page of etl or of one of its commands
+    #[command(after_help = "Examples:
+  etl man | man -l -
+  etl man run | man -l -
+  etl man status >/usr/local/share/man/man1/etl-status.1")]
+    Man {
+        /// The command, such as run; etl itself without
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+    },
 }
 
 /// Arguments of `etl run`.

@@ -4,7 +4,7 @@
 //! [`inbox`] and the [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`],
 //! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
 //! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
-//! [`status`] reads the books that runs leave behind.
+//! [`status`] reads the books that runs leave behind. [`shell`] helps to type all this.
 
 #![warn(missing_docs)]
 
@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod inbox;
 pub mod run;
+pub mod shell;
 pub mod source;
 pub mod status;
 pub mod summary;

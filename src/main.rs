@@ -11,7 +11,7 @@ use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{run, status};
+use etl::{run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -22,11 +22,7 @@ const STALE: u8 = 3;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log();
-    let done = Address::find(cli.database_url.as_deref()).and_then(|address| match &cli.command {
-        Command::Run(arguments) => load(&address, arguments),
-        Command::Status(arguments) => show_status(&address, arguments),
-        Command::Migrate => migrate(&address),
-    });
+    let done = act(&cli);
     done.unwrap_or_else(|error| {
         log::error!("{error}");
         ExitCode::from(match error {
@@ -34,6 +30,17 @@ fn main() -> ExitCode {
             _ => FAILED,
         })
     })
+}
+
+fn act(cli: &Cli) -> Result<ExitCode, Error> {
+    let warehouse = || Address::find(cli.database_url.as_deref());
+    match &cli.command {
+        Command::Run(arguments) => load(&warehouse()?, arguments),
+        Command::Status(arguments) => show_status(&warehouse()?, arguments),
+        Command::Migrate => migrate(&warehouse()?),
+        Command::Completions { shell } => print(shell::completions(*shell)),
+        Command::Man { words } => print(shell::manual_page(words)?),
+    }
 }
 
 /// Starts the log on stderr. What the database client and the migrations say of themselves is left
@@ -95,6 +102,11 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
 
 fn migrate(address: &Address) -> Result<ExitCode, Error> {
     Warehouse::connect(address)?.migrate()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: Vec<u8>) -> Result<ExitCode, Error> {
+    io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,6 +14,7 @@ mod prometheus;
 mod roles;
 mod schema;
 mod server;
+mod shell;
 mod status;
 mod tables;
 mod timelines;
