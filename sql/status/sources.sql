@@ -1,5 +1,8 @@
 -- How far each source has been loaded, when a run last looked at it (the newest run over each combination of folders
 -- that has the source), and since when runs have left files of it for later (those after the last one that left none).
+--
+-- "between" and not "=": after "=", the planner takes the order for that of the number alone and walks through all runs
+-- by number, to find that there is none over a combination of folders.
 select
   checkpoint.source,
   checkpoint.offset_at,
@@ -17,8 +20,8 @@ cross join lateral (
   cross join lateral (
     select run.looked_at
     from etl.run
-    where run.sources = folders.sources
-    order by run.run_id desc
+    where run.sources between folders.sources and folders.sources
+    order by run.sources desc, run.run_id desc
     limit 1
   ) as run
 ) as newest

@@ -23,6 +23,10 @@ const RUNS: i64 = 10;
 /// versions, which takes a twentieth of a second.
 const COUNTED_SIZE: i64 = 64 << 20;
 
+/// The statements here are short. What takes time, the server would compile and then not execute:
+/// the counts of dimensions that are too large to be counted.
+const NO_COMPILATION: &str = "set local jit = off";
+
 /// Reads how far each source is.
 ///
 /// # Errors
@@ -50,11 +54,7 @@ pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, 
         &[(&an_hour_ago, Type::TIMESTAMPTZ)],
     )?;
     let last_hour = last_hour.first().map_or_else(Hour::default, hour);
-    let rejections = query(
-        &mut snapshot,
-        include_str!("../../sql/status/rejections.sql"),
-        &[],
-    )?;
+    let rejections = rejections(&mut snapshot)?;
     let dimensions = query(
         &mut snapshot,
         include_str!("../../sql/status/dimensions.sql"),
@@ -71,7 +71,7 @@ pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, 
         healthy: problems.is_empty(),
         problems,
         last_hour,
-        rejections: rejections.iter().map(rejection).collect(),
+        rejections,
         dimensions: dimensions.iter().map(dimension).collect(),
         runs: runs.iter().map(run).collect(),
     })
@@ -87,13 +87,17 @@ fn find_schema(warehouse: &mut Warehouse) -> Result<Vec<Source>, Error> {
 
 /// All that is read is of one moment.
 fn snapshot(warehouse: &mut Warehouse) -> Result<Transaction<'_>, Error> {
-    warehouse
+    let mut snapshot = warehouse
         .client()
         .build_transaction()
         .read_only(true)
         .isolation_level(IsolationLevel::RepeatableRead)
         .start()
-        .doing("reading the status")
+        .doing("reading the status")?;
+    snapshot
+        .batch_execute(NO_COMPILATION)
+        .doing("reading the status")?;
+    Ok(snapshot)
 }
 
 fn query(
@@ -140,17 +144,37 @@ fn hour(row: &Row) -> Hour {
     }
 }
 
-fn rejection(row: &Row) -> RejectionStatus {
-    RejectionStatus {
-        source: row.get(0),
-        reason: row.get(1),
-        files: row.get(2),
-        newest: Example {
-            rejected_id: row.get(3),
-            rejected_at: row.get(4),
-            file_name: row.get(5),
-            detail: row.get(6),
-        },
+fn rejections(snapshot: &mut Transaction<'_>) -> Result<Vec<RejectionStatus>, Error> {
+    let counts = query(
+        snapshot,
+        include_str!("../../sql/status/rejections.sql"),
+        &[],
+    )?;
+    let mut rejections = Vec::with_capacity(counts.len());
+    for row in &counts {
+        let (source, reason): (String, String) = (row.get(0), row.get(1));
+        let newest = query(
+            snapshot,
+            include_str!("../../sql/status/newest_rejection.sql"),
+            &[(&source, Type::TEXT), (&reason, Type::TEXT)],
+        )?;
+        // There is one, since all is read of one moment.
+        rejections.extend(newest.first().map(|newest| RejectionStatus {
+            source,
+            reason,
+            files: row.get(2),
+            newest: example(newest),
+        }));
+    }
+    Ok(rejections)
+}
+
+fn example(row: &Row) -> Example {
+    Example {
+        rejected_id: row.get(0),
+        rejected_at: row.get(1),
+        file_name: row.get(2),
+        detail: row.get(3),
     }
 }
 

@@ -233,6 +233,31 @@ fn a_health_check_reads_the_checkpoints_and_the_runs_alone() {
 }
 
 #[test]
+fn a_health_check_does_not_walk_through_the_runs() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    // No run was over one source alone, and the planner has seen so.
+    amend(
+        &loader,
+        "insert into etl.run (sources, started_at, finished_at, files, loaded, duplicates, rejected,
+                              pending, versions_opened, versions_closed, looked_at)
+         select array['users', 'cards'], now(), now(), 1, 1, 0, 0, 0, 0, 0, now()
+         from generate_series(1, 20000);
+         analyze etl.run",
+    );
+    let asked = include_str!("../../sql/status/sources.sql");
+    let mut client = loader.client();
+    let plan = client.query(&format!("explain (analyze, timing off) {asked}"), &[]);
+    let plan: Vec<String> = plan
+        .expect("the books can be read")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    let passed_over = plan.iter().find(|line| line.contains("Rows Removed"));
+    assert_eq!(passed_over, None, "{plan:#?}");
+}
+
+#[test]
 fn a_source_that_no_run_looks_at_is_a_problem() {
     let loader = Loader::new();
     loader.run(&["--source", "users"]);
