@@ -7,6 +7,7 @@
 # PG_BIN          folder of the PostgreSQL programs to test against (default: the newest installed)
 # ETL_FIXTURE     archive of the services' real output; its test is skipped without
 # ETL_BASE_IMAGES program that makes base images which can neither be found nor pulled, given their names
+# PROMTOOL        Prometheus' promtool (default: the one on the PATH); its part of the tests is skipped without
 # PROPTEST_CASES  random cases of the timeline property (default 200)
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -2,7 +2,7 @@
 //! runs went.
 //!
 //! [`Progress`] is how far each source is, a few rows whatever the size of the warehouse: a health
-//! check reads no more. [`Status`] is everything, as a page for people ([`page`]), as JSON, or for
+//! check reads no more. [`Status`] is everything, as a page for people, as JSON, or for
 //! Prometheus ([`prometheus`]). [`health`] is what is wrong about it.
 
 mod books;
