@@ -127,4 +127,72 @@ impl Ground {
             serde_json::from_str(&said).expect("the summary is JSON"),
         )
     }
+
+    /// Runs `etl run` and tells how long it took and the most memory it had, in bytes.
+    pub fn run_and_watch_memory(&self) -> (Duration, u64) {
+        let began = Instant::now();
+        let mut child = self
+            .command(&["run"], self.folder.path())
+            .spawn()
+            .expect("etl can be started");
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        loop {
+            // The kernel keeps the peak; the last look before the end tells it.
+            let look = fs::read_to_string(&status).unwrap_or_default();
+            let kilobytes = look
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:"))
+                .and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            peak = peak.max(kilobytes.unwrap_or_default() * 1024);
+            if let Some(status) = child.try_wait().expect("etl is ours") {
+                assert!(status.success());
+                return (began.elapsed(), peak);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Writes a card's history past the loader: so many events ten seconds apart, each a version.
+    pub fn write_history(&self, card_id: i64, versions: i64) {
+        self.write_events(&format!("{card_id}, number"), versions);
+    }
+
+    /// Writes so many events past the loader, ten to a card, each a version.
+    pub fn write_warehouse(&self, events: i64) {
+        self.write_events("number / 10, number % 10", events);
+    }
+
+    /// Writes events numbered from zero; `place` is the card and the number of the event in its
+    /// history, in SQL.
+    fn write_events(&self, place: &str, events: i64) {
+        self.client()
+            .batch_execute(&format!(
+                "with event as (
+                   select number, place.card_id, place.step, to_timestamp(1700000000 + place.step * 10) as event_at
+                   from generate_series(0::bigint, {events} - 1) as number
+                   cross join lateral (select {place}) as place (card_id, step)
+                 )
+                 insert into landing.card_event (
+                   card_id, event_id, event_at, user_id, created_by_name, active, created_at, updated_at, file_name,
+                   file_modified_at, run_id
+                 )
+                 select
+                   card_id, gen_random_uuid(), event_at, 1, 'Ann Ash', step % 2 = 0, '2026-11-23', event_at,
+                   number || '.json', event_at, 1
+                 from event;
+
+                 insert into warehouse.dim_card (
+                   card_id, user_id, created_by_name, active, created_at, updated_at, valid_from, valid_to, event_id
+                 )
+                 select
+                   card_id, user_id, created_by_name, active, created_at, updated_at, event_at,
+                   lead(event_at) over (partition by card_id order by event_at), event_id
+                 from landing.card_event as event
+                 where not exists (select from warehouse.dim_card where dim_card.card_id = event.card_id);
+
+                 analyze landing.card_event, warehouse.dim_card;"
+            ))
+            .expect("the events are taken");
+    }
 }

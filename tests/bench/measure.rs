@@ -114,12 +114,9 @@ pub fn burst() {
     );
 }
 
-/// A few new files in a folder of many old ones.
-fn steady_in(files: usize) -> (Duration, Duration) {
-    let ground = Ground::new();
-    ground.write_cards(files);
-    ground.run(&[]);
-    age(&ground);
+/// A few new files in a folder of many old ones: the floor, which lists and asks for every file's
+/// times, and a run.
+fn steady_in(ground: &Ground) -> (Duration, Duration) {
     let (mut floors, mut runs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         floors.push(time(|| floor::stat(&floor::list(&ground.inbox("cards")))));
@@ -138,20 +135,18 @@ fn steady_in(files: usize) -> (Duration, Duration) {
     (median(floors), median(runs))
 }
 
-/// Lets the files of a folder grow old: what was loaded lately is loaded long ago.
-fn age(ground: &Ground) {
-    std::thread::sleep(Duration::from_secs(2));
-    ground.run(&["--overlap", "0s"]);
-    ground
-        .client()
-        .batch_execute("truncate etl.recent_file; vacuum analyze")
-        .expect("the books");
-    std::thread::sleep(Duration::from_secs(1));
+/// Waits until what was loaded lately was loaded long ago: the default overlap, and slack.
+fn grow_old() {
+    std::thread::sleep(Duration::from_secs(65));
 }
 
 /// A steady run in a folder of 100,000: at most 1.5 times list and `lstat`, plus 30 ms.
 pub fn steady() {
-    let (floor, run) = steady_in(BURST);
+    let ground = Ground::new();
+    ground.write_cards(BURST);
+    ground.run(&[]);
+    grow_old();
+    let (floor, run) = steady_in(&ground);
     let limit = floor.mul_f64(1.5) + Duration::from_millis(30);
     println!("  list and lstat  {}", millis(floor));
     println!(
@@ -159,23 +154,153 @@ pub fn steady() {
         millis(run),
         ratio(run, limit)
     );
+    idle_in(&ground);
 }
 
-/// Nothing new: at most 15 ms beyond starting the process and one round trip.
-pub fn idle() {}
+/// Runs that find nothing, in a folder at rest: at most 15 ms beyond starting a process and one
+/// round trip.
+fn idle_in(ground: &Ground) {
+    grow_old();
+    // This one lists the folder, and those after it need not for as long as it rests.
+    ground.run(&[]);
+    let (mut floors, mut runs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        floors.push(time(|| {
+            Command::new(env!("CARGO_BIN_EXE_etl"))
+                .arg("--version")
+                .stdout(Stdio::null())
+                .status()
+                .expect("etl can be started")
+        }));
+        let (elapsed, summary) = ground.run(&[]);
+        assert_eq!(summary["files"], 0, "{summary}");
+        runs.push(elapsed);
+    }
+    let mut client = ground.client();
+    let trips = (0..ROUNDS)
+        .map(|_| time(|| client.simple_query("select 1").expect("the server answers")))
+        .collect();
+    let (start, trip, run) = (median(floors), median(trips), median(runs));
+    println!(
+        "  nothing new     {}   {} beyond a start ({}) and a round trip ({})",
+        millis(run),
+        millis(run.saturating_sub(start + trip)),
+        millis(start),
+        millis(trip)
+    );
+}
 
-/// A late event in the middle of a long history: at most 3 times that of a short one.
-pub fn late() {}
+/// A late event in the middle of a key's history: with 100,000 versions at most 3 times what it
+/// takes with 10.
+pub fn late() {
+    let mut ground = Ground::new();
+    ground.empty_warehouse();
+    let (short, long) = ((1, 10), (2, 100_000));
+    for (card_id, versions) in [short, long] {
+        ground.write_history(card_id, versions);
+    }
+    let (mut shorts, mut longs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS * 3 {
+        for ((card_id, versions), times) in [(short, &mut shorts), (long, &mut longs)] {
+            // Between two moments of the history, so that a version is split.
+            let second = versions / 2;
+            let at = chrono::DateTime::from_timestamp(1_700_000_000 + second * 10 + 5, 0)
+                .expect("a time")
+                + chrono::TimeDelta::milliseconds(round as i64);
+            ground.put_card(
+                &format!("late-{card_id}-{round}.json"),
+                &at.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+                card_id,
+                round % 2 == 0,
+            );
+            let (elapsed, summary) = ground.run(&[]);
+            assert_eq!(summary["loaded"], 1, "{summary}");
+            times.push(elapsed);
+        }
+    }
+    let (short, long) = (median(shorts), median(longs));
+    println!("  10 versions       {}", millis(short));
+    println!(
+        "  100,000 versions  {}   {:.2} times",
+        millis(long),
+        ratio(long, short)
+    );
+}
 
-/// What an event takes in the database.
-pub fn size() {}
+/// What an accepted event takes in the database, indexes included.
+pub fn size() {
+    let mut ground = Ground::new();
+    ground.write_cards(BURST);
+    ground.empty_warehouse();
+    let (_, summary) = ground.run(&[]);
+    let events = summary["loaded"].as_f64().expect("a number");
+    let mut client = ground.client();
+    let rows = client
+        .query(
+            "select relation.oid::regclass::text, pg_relation_size(relation.oid)
+             from pg_class as relation
+             left join pg_index on pg_index.indexrelid = relation.oid
+             where coalesce(pg_index.indrelid, relation.oid) in
+               ('landing.card_event'::regclass, 'warehouse.dim_card'::regclass)
+             order by coalesce(pg_index.indrelid, relation.oid)::regclass::text, relation.relkind desc, 1",
+            &[],
+        )
+        .expect("the catalogue answers");
+    let mut sum = 0;
+    for row in &rows {
+        let (name, bytes): (String, i64) = (row.get(0), row.get(1));
+        sum += bytes;
+        println!("  {name:<32} {:6.1} bytes an event", bytes as f64 / events);
+    }
+    println!("  {:<32} {:6.1}", "together", sum as f64 / events);
+}
 
-/// A folder of a million files.
+/// A folder of a million files: peak memory of the backfill, then steady and idle runs.
 pub fn million() {
-    let (floor, run) = steady_in(MILLION);
+    let mut ground = Ground::new();
+    ground.write_cards(MILLION);
+    ground.empty_warehouse();
+    let (elapsed, peak) = ground.run_and_watch_memory();
+    println!(
+        "  backfill        {}   {:.0} files a second, {:.0} MB at its peak",
+        seconds(elapsed),
+        MILLION as f64 / elapsed.as_secs_f64(),
+        peak as f64 / 1e6
+    );
+    grow_old();
+    let (floor, run) = steady_in(&ground);
     println!("  list and lstat  {}", millis(floor));
-    println!("  etl run         {}", millis(run));
+    println!("  etl run         {}   {NEW_FILES} new files", millis(run));
+    idle_in(&ground);
 }
 
-/// One new event among ten million.
-pub fn scale() {}
+/// One new event in a warehouse of 10 million: at most twice what it takes in one of 10 thousand.
+pub fn scale() {
+    let mut times = [Vec::new(), Vec::new()];
+    let mut grounds = [10_000, 10_000_000].map(|events| {
+        let mut ground = Ground::new();
+        ground.empty_warehouse();
+        ground.write_warehouse(events);
+        ground
+    });
+    for round in 0..ROUNDS * 3 {
+        for (ground, times) in grounds.iter_mut().zip(&mut times) {
+            ground.put_card(
+                &format!("{round}.json"),
+                &format!("2027-01-01 00:00:{round:02}"),
+                round as i64 * 7,
+                round % 2 == 0,
+            );
+            let (elapsed, summary) = ground.run(&[]);
+            assert_eq!(summary["loaded"], 1, "{summary}");
+            times.push(elapsed);
+        }
+    }
+    let [small, large] = times.map(median);
+    println!("  10,000 events      {}", millis(small));
+    println!(
+        "  10,000,000 events  {}   {:.2} times",
+        millis(large),
+        ratio(large, small)
+    );
+}

@@ -22,11 +22,10 @@ use ground::Ground;
 /// A measurement: its name on the command line, and whether it is done unasked.
 type Measurement = (&'static str, bool, fn());
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 7] = [
     ("program", true, measure::program),
     ("burst", true, measure::burst),
     ("steady", true, measure::steady),
-    ("idle", true, measure::idle),
     ("late", true, measure::late),
     ("size", true, measure::size),
     ("million", true, measure::million),
