@@ -14,6 +14,7 @@ use postgres::{GenericClient, Transaction};
 
 use crate::clock::FileTime;
 use crate::error::{Doing, Error};
+use crate::inbox::FolderStamp;
 use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::rows;
@@ -27,6 +28,36 @@ pub struct Checkpoint {
     pub offset: Option<FileTime>,
     /// Files that the last run left for a later one.
     pub pending: i64,
+    /// The folder when it was last at rest.
+    pub rest: Option<Rest>,
+}
+
+/// A folder at rest: it was listed, it had not changed for an overlap, and nothing in it was left to
+/// be dealt with. For as long as it has not changed since, there is nothing new in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The folder as it was before the listing.
+    pub folder: FolderStamp,
+    /// When the listing began.
+    pub listed_at: FileTime,
+}
+
+impl Rest {
+    /// The rest of a folder that is listed now, if it has not changed for an overlap: before that, a
+    /// change may bear the same time as one that the listing has seen, and a file that came lately
+    /// may still be written to.
+    pub fn of(folder: FolderStamp, overlap: Duration, now: FileTime) -> Option<Rest> {
+        (folder.changed.age(now) > overlap).then_some(Rest {
+            folder,
+            listed_at: now,
+        })
+    }
+
+    /// Whether the folder need not be listed. A file that is changed in place does not change its
+    /// folder, so this holds for an overlap and no longer.
+    fn lasts(&self, folder: FolderStamp, overlap: Duration, now: FileTime) -> bool {
+        self.folder == folder && self.listed_at <= now && self.listed_at.age(now) < overlap
+    }
 }
 
 /// What a run has come past in one source, by the change times that its files had at the scan.
@@ -76,6 +107,34 @@ impl Checkpoint {
         None
     }
 
+    /// Whether nothing can be new in the folder, so that a run need not list it.
+    pub fn rests(&self, folder: FolderStamp, overlap: Duration, now: FileTime) -> bool {
+        self.pending == 0
+            && self
+                .rest
+                .is_some_and(|rest| rest.lasts(folder, overlap, now))
+    }
+
+    /// Notes that the folder is at rest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the statement fails.
+    pub fn note_rest(&self, client: &mut impl GenericClient, rest: Rest) -> Result<(), Error> {
+        client
+            .execute_typed(
+                include_str!("../sql/checkpoint/rest.sql"),
+                &[
+                    (&self.source.name(), Type::TEXT),
+                    (&rest.folder.inode, Type::INT8),
+                    (&rest.folder.changed.nanos(), Type::INT8),
+                    (&rest.listed_at.to_utc(), Type::TIMESTAMPTZ),
+                ],
+            )
+            .doing("noting that a folder is at rest")?;
+        Ok(())
+    }
+
     /// Whether a run from `since` leaves no gap after the offset, so that the offset may follow it.
     pub fn is_reached_by(&self, since: Option<FileTime>) -> bool {
         match (since, self.offset) {
@@ -93,12 +152,18 @@ impl Checkpoint {
         self.offset.max(reached).map(|offset| offset.min(now))
     }
 
-    /// Saves the offset and what was counted, in the transaction that loads the data.
+    /// Saves the offset, what was counted and the time of the newest event, in the transaction that
+    /// loads the data.
     ///
     /// # Errors
     ///
     /// [`Error::Database`] when a statement fails.
-    pub fn save(&self, transaction: &mut Transaction<'_>, counts: Counts) -> Result<(), Error> {
+    pub fn save(
+        &self,
+        transaction: &mut Transaction<'_>,
+        counts: Counts,
+        newest_event_at: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
         let offset: Option<DateTime<Utc>> = self.offset.map(FileTime::to_utc);
         transaction
             .execute_typed(
@@ -106,6 +171,7 @@ impl Checkpoint {
                 &[
                     (&self.source.name(), Type::TEXT),
                     (&offset, Type::TIMESTAMPTZ),
+                    (&newest_event_at, Type::TIMESTAMPTZ),
                     (&counts.loaded, Type::INT8),
                     (&counts.duplicates, Type::INT8),
                     (&counts.rejected, Type::INT8),
@@ -198,8 +264,9 @@ pub fn recent_files(client: &mut impl GenericClient, source: Source) -> Result<R
 mod tests {
     use std::time::Duration;
 
-    use super::{Checkpoint, Reach};
+    use super::{Checkpoint, Reach, Rest};
     use crate::clock::FileTime;
+    use crate::inbox::FolderStamp;
     use crate::source::Source;
 
     const OVERLAP: Duration = Duration::from_nanos(60);
@@ -209,6 +276,7 @@ mod tests {
             source: Source::Users,
             offset: offset.map(FileTime::from_nanos),
             pending: 0,
+            rest: None,
         }
     }
 
@@ -254,6 +322,30 @@ mod tests {
         // A file stamped in the future, and a clock that was set back.
         assert_eq!(advanced(Some(600), Some(9_000), None, 1_000), Some(1_000));
         assert_eq!(advanced(Some(600), None, None, 400), Some(400));
+    }
+
+    #[test]
+    fn a_folder_at_rest_is_listed_again_when_it_changes_and_after_an_overlap() {
+        let folder = |changed: i64| FolderStamp {
+            inode: 7,
+            changed: FileTime::from_nanos(changed),
+        };
+        let rest =
+            |changed: i64, now: i64| Rest::of(folder(changed), OVERLAP, FileTime::from_nanos(now));
+        assert_eq!(rest(940, 1_000), None);
+        assert!(rest(939, 1_000).is_some());
+        let rests = |pending: i64, changed: i64, now: i64| {
+            Checkpoint {
+                pending,
+                rest: rest(900, 1_000),
+                ..at(None)
+            }
+            .rests(folder(changed), OVERLAP, FileTime::from_nanos(now))
+        };
+        assert!(rests(0, 900, 1_000) && rests(0, 900, 1_059));
+        assert!(!rests(0, 900, 1_060) && !rests(0, 901, 1_001) && !rests(1, 900, 1_001));
+        // A clock that was set back.
+        assert!(!rests(0, 900, 999));
     }
 
     #[test]

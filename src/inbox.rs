@@ -59,6 +59,20 @@ impl Folder {
         &self.path
     }
 
+    /// What tells whether files have come to the folder or gone from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] when the system does not say.
+    pub fn stamp(&self) -> Result<FolderStamp, Error> {
+        let stat = rustix::fs::fstat(&self.handle)
+            .map_err(|errno| Error::folder(self.source, self.path.clone(), errno.into()))?;
+        Ok(FolderStamp {
+            inode: stat.st_ino.cast_signed(),
+            changed: Stamp::of(&stat).changed,
+        })
+    }
+
     /// Lists the event files that changed at `from` or later, in the order in which they changed.
     ///
     /// Hidden names and those not ending in `.json` are passed over, and so are files that vanish
@@ -185,6 +199,16 @@ pub enum Reading {
     Vanished,
     /// A regular file that the system would not let us read.
     Unreadable(Stamp, io::Error),
+}
+
+/// What the file system says of a folder: it changes when a file comes, goes or is renamed, and not
+/// when one is changed in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FolderStamp {
+    /// Inode number, bit for bit: tells the folder from another one in its place.
+    pub inode: i64,
+    /// Inode change time.
+    pub changed: FileTime,
 }
 
 /// What the file system says of a file.

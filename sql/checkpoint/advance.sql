@@ -3,8 +3,9 @@ update etl.checkpoint
 set
   offset_at = $2,
   advanced_at = case when offset_at is distinct from $2 then now() else advanced_at end,
-  loaded = loaded + $3,
-  duplicates = duplicates + $4,
-  rejected = rejected + $5,
-  pending = $6
+  newest_event_at = greatest(newest_event_at, $3),
+  loaded = loaded + $4,
+  duplicates = duplicates + $5,
+  rejected = rejected + $6,
+  pending = $7
 where source = $1

@@ -3,6 +3,9 @@ select
   source,
   offset_at,
   pending,
-  (select max(version) from etl.schema_history) as schema_version
+  (select max(version) from etl.schema_history) as schema_version,
+  folder_inode,
+  folder_changed_ns,
+  listed_at
 from etl.checkpoint
 where source = any($1)

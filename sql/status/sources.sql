@@ -12,7 +12,8 @@ select
   leaving.since as pending_since,
   checkpoint.loaded,
   checkpoint.duplicates,
-  checkpoint.rejected
+  checkpoint.rejected,
+  checkpoint.newest_event_at
 from etl.checkpoint
 cross join lateral (
   select max(run.looked_at) as looked_at

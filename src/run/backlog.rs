@@ -6,7 +6,7 @@ use std::ops::Range;
 use postgres::GenericClient;
 
 use super::Options;
-use crate::checkpoint::{self, Checkpoint, Reach};
+use crate::checkpoint::{self, Checkpoint, Reach, Rest};
 use crate::clock::{self, FileTime};
 use crate::error::Error;
 use crate::inbox::{Entry, Folder, Listing, name_text};
@@ -41,6 +41,8 @@ pub(super) struct Progress {
     reach: Reach,
     /// The clock before the scan: a file that changes later may not have been seen.
     scanned_at: FileTime,
+    /// The folder's rest, if this run can tell.
+    rest: Option<Rest>,
 }
 
 /// Scans the folder of a source; the inner error is one of the folder alone.
@@ -51,11 +53,19 @@ pub(super) fn find(
 ) -> Result<Result<(Waiting, Progress), Error>, Error> {
     let since = options.since.map(FileTime::from);
     let scanned_at = clock::now().into();
-    let start = checkpoint.start(since, options.overlap, scanned_at);
-    let scan = Folder::open(&options.inbox, checkpoint.source)
-        .and_then(|folder| folder.scan(start).map(|listing| (folder, listing)));
-    let (folder, mut listing) = match scan {
-        Ok(scanned) => scanned,
+    let opened = Folder::open(&options.inbox, checkpoint.source)
+        .and_then(|folder| folder.stamp().map(|stamp| (folder, stamp)));
+    let (folder, stamp) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let rests = since.is_none() && checkpoint.rests(stamp, options.overlap, scanned_at);
+    let scan = match rests {
+        true => Ok(Listing::default()),
+        false => folder.scan(checkpoint.start(since, options.overlap, scanned_at)),
+    };
+    let mut listing = match scan {
+        Ok(listing) => listing,
         Err(failure) => return Ok(Err(failure)),
     };
     // A backfill looks again even at what was seen lately: that is what it is asked for.
@@ -74,6 +84,10 @@ pub(super) fn find(
         contiguous: checkpoint.is_reached_by(since),
         reach: Reach::default(),
         scanned_at,
+        rest: match rests || since.is_some() {
+            true => None,
+            false => Rest::of(stamp, options.overlap, scanned_at),
+        },
     };
     if progress.contiguous {
         progress.checkpoint.pending = 0;
@@ -119,6 +133,11 @@ impl Progress {
     /// Notes that the checkpoint has been saved.
     pub(super) fn saved(&mut self) {
         self.saved = self.checkpoint;
+    }
+
+    /// The folder's rest, if it is worth noting: nothing is left in it.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        self.rest.filter(|_| self.checkpoint.pending == 0)
     }
 
     /// Whether the database has another checkpoint than this.

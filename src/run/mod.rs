@@ -302,6 +302,11 @@ impl<'r> Run<'r> {
         progress: &mut [Progress],
     ) -> Result<(), Error> {
         let now = clock::now();
+        for source in progress.iter() {
+            if let Some(rest) = source.rest() {
+                source.checkpoint().note_rest(client, rest)?;
+            }
+        }
         let unsaved = progress.iter().any(Progress::is_unsaved);
         let recorded = match self.run_id {
             Some(_) => self.recorded == self.summary.total.counts,
@@ -315,7 +320,7 @@ impl<'r> Run<'r> {
         for source in progress.iter_mut().filter(|source| source.is_unsaved()) {
             source
                 .checkpoint()
-                .save(&mut transaction, Counts::default())?;
+                .save(&mut transaction, Counts::default(), None)?;
             source.saved();
         }
         self.record(run_id).save(&mut transaction, now)?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use postgres::Transaction;
 
 use super::backlog::Progress;
@@ -30,6 +31,7 @@ pub(super) struct Part {
     counts: Counts,
     /// Files that were dealt with, each with its change time when it was read.
     seen: Vec<(String, FileTime)>,
+    newest_event_at: Option<DateTime<Utc>>,
 }
 
 impl Part {
@@ -42,6 +44,7 @@ impl Part {
             cards: Intake::new(run_id),
             counts: Counts::default(),
             seen: Vec::new(),
+            newest_event_at: None,
         }
     }
 
@@ -66,6 +69,12 @@ impl Part {
             dealt_with,
             ..
         } = portion;
+        self.newest_event_at = users
+            .iter()
+            .map(|(.., event)| event.event_at)
+            .chain(cards.iter().map(|(.., event)| event.event_at))
+            .max()
+            .max(self.newest_event_at);
         let accepted: Vec<usize> = users
             .iter()
             .map(|(place, ..)| *place)
@@ -131,7 +140,7 @@ impl Part {
         }
         let checkpoint = progress.checkpoint();
         checkpoint.remember(transaction, overlap, &self.seen)?;
-        checkpoint.save(transaction, counts)?;
+        checkpoint.save(transaction, counts, self.newest_event_at)?;
         progress.saved();
         Ok(counts)
     }

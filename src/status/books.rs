@@ -131,6 +131,7 @@ fn source(row: &Row, running: &[Source]) -> SourceStatus {
         loaded: row.get(6),
         duplicates: row.get(7),
         rejected: row.get(8),
+        newest_event_at: row.get(9),
     }
 }
 

@@ -58,6 +58,8 @@ pub struct SourceStatus {
     pub offset_at: Option<DateTime<Utc>>,
     /// When the offset last moved.
     pub advanced_at: Option<DateTime<Utc>>,
+    /// Time of the newest event that came from the folder, as the service tells it.
+    pub newest_event_at: Option<DateTime<Utc>>,
     /// When a run last looked at the folder.
     pub looked_at: Option<DateTime<Utc>>,
     /// Whether a run is at it now.

@@ -62,7 +62,7 @@ fn write_sources(
     let mut header = vec![
         "source",
         "files until (UTC)",
-        "newest file",
+        "newest event",
         "last look",
         "pending now",
     ];
@@ -77,7 +77,7 @@ fn write_sources(
         let mut row = vec![
             status.source.clone(),
             offset,
-            ago(progress, status.offset_at),
+            ago(progress, status.newest_event_at),
             ago(progress, status.looked_at),
             status.pending.to_string(),
         ];

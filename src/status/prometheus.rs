@@ -67,6 +67,13 @@ impl Page<'_> {
         )?;
         write_metric(
             f,
+            "etl_source_newest_event_timestamp_seconds",
+            Kind::Gauge,
+            "Time of the newest event of the source, as the service tells it, 0 before the first.",
+            self.by_source(|status| seconds(status.newest_event_at)),
+        )?;
+        write_metric(
+            f,
             "etl_source_running",
             Kind::Gauge,
             "Whether a run was at the source.",

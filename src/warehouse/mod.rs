@@ -17,8 +17,10 @@ use postgres::error::SqlState;
 use postgres::types::Type;
 use postgres::{Client, GenericClient, Row, SimpleQueryMessage, Transaction};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Rest};
+use crate::clock::FileTime;
 use crate::error::{Doing, Error, explain};
+use crate::inbox::FolderStamp;
 use crate::source::Source;
 use address::Address;
 
@@ -190,7 +192,14 @@ pub fn read_checkpoints(
         &[(&Source::names(sources), Type::TEXT_ARRAY)],
     );
     let rows = match read {
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        // What an older schema does not have yet.
+        Err(error)
+            if [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN]
+                .map(Some)
+                .contains(&error.code()) =>
+        {
+            return Ok(None);
+        }
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             return Err(Error::NotLoader {
                 cause: explain(&error),
@@ -209,10 +218,22 @@ pub fn read_checkpoints(
     Ok(Some(checkpoints))
 }
 
+/// Reads the folder's rest from the columns of a checkpoint; they are null together.
+fn rest(row: &Row) -> Option<Rest> {
+    Some(Rest {
+        folder: FolderStamp {
+            inode: row.get::<_, Option<i64>>(4)?,
+            changed: FileTime::from_nanos(row.get::<_, Option<i64>>(5)?),
+        },
+        listed_at: row.get::<_, Option<DateTime<Utc>>>(6)?.into(),
+    })
+}
+
 fn checkpoint(row: &Row) -> Option<Checkpoint> {
     Some(Checkpoint {
         source: Source::named(row.get(0))?,
         offset: row.get::<_, Option<DateTime<Utc>>>(1).map(Into::into),
         pending: row.get(2),
+        rest: rest(row),
     })
 }

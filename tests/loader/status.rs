@@ -24,8 +24,8 @@ const FIELDS: &str = "
     runs[].pending runs[].rejected runs[].run_id runs[].since runs[].sources[] runs[].started_at
     runs[].versions_closed runs[].versions_opened
     sources[].advanced_at sources[].duplicates sources[].loaded sources[].looked_at
-    sources[].offset_at sources[].pending sources[].pending_since sources[].rejected
-    sources[].running sources[].source";
+    sources[].newest_event_at sources[].offset_at sources[].pending sources[].pending_since
+    sources[].rejected sources[].running sources[].source";
 
 /// The page, which must come with exit status 0 and fit on a terminal.
 fn page(loader: &Loader) -> String {
