@@ -1,6 +1,6 @@
 //! The command line: what can be asked of `etl`.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::clock;
 use crate::event::parse_time;
+use crate::rejected;
 use crate::run;
 use crate::source::Source;
 
@@ -27,6 +28,7 @@ const MAX_WATCH: u64 = 86_400;
   etl run                 load what is new (from cron, every few seconds)
   etl run --since 7d      go through the last week again; what is loaded is skipped
   etl status              whether all is well, and how far each source has been loaded
+  etl rejected list       what was rejected and is not resolved
   etl migrate             create the schema or bring it up to date, as its owner
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 stale (status --max-lag).")]
@@ -67,6 +69,14 @@ pub enum Command {
   etl status --format prometheus
   etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
     Status(StatusArguments),
+
+    /// List, show and retry rejected files
+    #[command(after_help = "Examples:
+  etl rejected list                what was rejected and is not resolved
+  etl rejected show 7              one of them, with its content
+  etl rejected retry --dry-run     what judging them again would bring")]
+    #[command(subcommand)]
+    Rejected(RejectedCommand),
 
     /// Create the schema of the warehouse or bring it up to date, as its owner
     #[command(
@@ -218,6 +228,108 @@ pub enum Format {
     Json,
     /// A page for Prometheus' text file collector
     Prometheus,
+}
+
+/// What can be done with rejected files.
+#[derive(Debug, Subcommand)]
+pub enum RejectedCommand {
+    /// List rejected files, the newest first
+    #[command(after_help = "Examples:
+  etl rejected list
+  etl rejected list --reason missing_field --source cards --since 1d
+  etl rejected list --all --json | jq '.rejections[].file_name'")]
+    List(ListArguments),
+
+    /// Show one rejected file: its content, why it was rejected, where and when
+    #[command(after_help = "Examples:
+  etl rejected show 7
+  etl rejected show 7 --json | jq -r .document")]
+    Show(ShowArguments),
+
+    /// Judge rejected documents again, by today's rules, and load those that are accepted now
+    #[command(after_help = "Examples:
+  etl rejected retry --dry-run     what would come of it
+  etl rejected retry               everything that is open
+  etl rejected retry 7 12          these two")]
+    Retry(RetryArguments),
+}
+
+/// Arguments of `etl rejected list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Those rejected for this reason, such as missing_field
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+
+    /// Those of this source
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<Source>,
+
+    /// Those rejected at this time or later: a date, an RFC 3339 time, or an age such as 90m, 36h
+    /// or 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// Resolved ones too
+    #[arg(long)]
+    all: bool,
+
+    /// At most so many
+    #[arg(long, default_value = "100", value_name = "COUNT")]
+    limit: NonZeroU32,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ListArguments {
+    /// Which rejections are wanted.
+    pub fn filter(&self) -> rejected::Filter {
+        rejected::Filter {
+            reason: self.reason.clone(),
+            source: self.source,
+            since: self.since.map(|Since(moment)| moment),
+            all: self.all,
+            limit: self.limit.get().into(),
+        }
+    }
+}
+
+/// Arguments of `etl rejected show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// Number of the rejection
+    pub id: i64,
+
+    /// Print one JSON object: the content in document, or in document_hex if it is not UTF-8
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `etl rejected retry`.
+#[derive(Debug, Args)]
+pub struct RetryArguments {
+    /// Numbers of the rejections; all that are not resolved if there is none
+    ids: Vec<i64>,
+
+    /// Do everything, say what came of it, and undo it
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RetryArguments {
+    /// What the retry is asked to do.
+    pub fn options(&self) -> run::RetryOptions {
+        run::RetryOptions {
+            ids: (!self.ids.is_empty()).then(|| self.ids.clone()),
+            dry_run: self.dry_run,
+        }
+    }
 }
 
 /// A start given by hand, UTC.

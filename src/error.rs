@@ -109,6 +109,10 @@ pub enum Error {
         cause: String,
     },
 
+    /// Rejections that were asked for and do not exist.
+    #[error("there is no rejection {}: `etl rejected list --all` tells which there are", listed(.0))]
+    UnknownRejections(Vec<i64>),
+
     /// What was to be printed could not be.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
@@ -130,6 +134,12 @@ impl Error {
             advice,
         }
     }
+}
+
+/// Numbers one after the other.
+fn listed(numbers: &[i64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    texts.join(", ")
 }
 
 /// The error of a failed commit: if the server still answers, the batch was undone.

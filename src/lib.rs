@@ -4,7 +4,8 @@
 //! [`inbox`] and the [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`],
 //! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
 //! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
-//! [`status`] reads the books that runs leave behind. [`shell`] helps to type all this.
+//! [`status`] reads the books that runs leave behind, and [`rejected`] what they kept for people to
+//! look at. [`shell`] helps to type all this.
 
 #![warn(missing_docs)]
 
@@ -15,6 +16,7 @@ pub mod cores;
 pub mod error;
 pub mod event;
 pub mod inbox;
+pub mod rejected;
 pub mod run;
 pub mod shell;
 pub mod source;

@@ -1,17 +1,18 @@
 //! `etl`: parse the arguments, do what they say, report.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use etl::cli::{Cli, Command, Format, RunArguments, StatusArguments};
+use etl::cli::{Cli, Command, Format, RejectedCommand, RunArguments, StatusArguments};
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
 use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{run, shell, status};
+use etl::{rejected, run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -37,6 +38,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&warehouse()?, arguments),
         Command::Status(arguments) => show_status(&warehouse()?, arguments),
+        Command::Rejected(command) => deal_with_rejected(&warehouse()?, command),
         Command::Migrate => migrate(&warehouse()?),
         Command::Completions { shell } => print(shell::completions(*shell)),
         Command::Man { words } => print(shell::manual_page(words)?),
@@ -100,6 +102,24 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
     })
 }
 
+fn deal_with_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {
+    let warehouse = &mut Warehouse::connect(address)?;
+    match command {
+        RejectedCommand::List(arguments) => print_page(
+            &rejected::list(warehouse, &arguments.filter())?,
+            arguments.json,
+        ),
+        RejectedCommand::Show(arguments) => {
+            print_page(&rejected::show(warehouse, arguments.id)?, arguments.json)
+        }
+        RejectedCommand::Retry(arguments) => print_page(
+            &run::retry(warehouse, &arguments.options())?,
+            arguments.json,
+        ),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn migrate(address: &Address) -> Result<ExitCode, Error> {
     Warehouse::connect(address)?.migrate()?;
     Ok(ExitCode::SUCCESS)
@@ -108,6 +128,14 @@ fn migrate(address: &Address) -> Result<ExitCode, Error> {
 fn print(text: Vec<u8>) -> Result<ExitCode, Error> {
     io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a page for people, or one JSON object for a script.
+fn print_page(page: &(impl Display + Serialize), json: bool) -> Result<(), Error> {
+    match json {
+        true => print_json(page),
+        false => Ok(write!(anstream::stdout(), "{page}")?),
+    }
 }
 
 /// Prints one JSON object on one line.

@@ -8,6 +8,7 @@ mod backlog;
 mod part;
 mod portion;
 mod record;
+mod retry;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use backlog::{Progress, Stretch, Waiting};
 use part::{Log, Part};
 use portion::{PORTIONS_AHEAD, Portion};
 use record::RunRecord;
+pub use retry::{Retried, RetryOptions, retry};
 
 /// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
 /// nobody starts a backfill again five seconds later.
@@ -101,7 +103,11 @@ impl Outcome {
 /// stay.
 pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Error> {
     let began = Instant::now();
-    let sources = lock(warehouse, options)?;
+    let patience = match options.since {
+        Some(_) => BACKFILL_PATIENCE,
+        None => Duration::ZERO,
+    };
+    let sources = lock(warehouse, &options.sources, patience)?;
     for busy in options
         .sources
         .iter()
@@ -149,17 +155,18 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
     Ok(outcome)
 }
 
-/// Takes the locks of the sources that no other run is at. A backfill is patient; any other run
-/// comes again.
-fn lock(warehouse: &mut Warehouse, options: &Options) -> Result<Vec<Source>, Error> {
+/// Takes the locks of the sources that no other run is at, or that it leaves in time. What is
+/// started by hand is patient; a run from cron comes again.
+fn lock(
+    warehouse: &mut Warehouse,
+    sources: &[Source],
+    patience: Duration,
+) -> Result<Vec<Source>, Error> {
     let began = Instant::now();
-    let mut locked = warehouse.lock(&options.sources)?;
-    while locked.len() < options.sources.len()
-        && options.since.is_some()
-        && began.elapsed() < BACKFILL_PATIENCE
-    {
+    let mut locked = warehouse.lock(sources)?;
+    while locked.len() < sources.len() && began.elapsed() < patience {
         thread::sleep(LOCK_POLL);
-        let mut missing = options.sources.clone();
+        let mut missing = sources.to_vec();
         missing.retain(|source| !locked.contains(source));
         locked.extend(warehouse.lock(&missing)?);
     }

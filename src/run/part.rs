@@ -195,7 +195,7 @@ impl Log {
         let more = self.rejections.saturating_sub(LOGGED_REJECTIONS);
         if more > 0 {
             log::warn!(
-                "{more} more rejected, for what `etl status` sums up and landing.rejected_event tells"
+                "{more} more rejected: `etl rejected list` lists them, and `etl status` sums them up"
             );
         }
     }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::summary::Counts;
 pub use books::{read, read_progress};
 use health::Problem;
+pub(crate) use page::{table, write_table};
 
 /// How far each source is.
 #[derive(Debug, Serialize)]

@@ -226,14 +226,18 @@ fn ago(progress: &Progress, moment: Option<DateTime<Utc>>) -> String {
 }
 
 /// A table without lines.
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     table
 }
 
 /// Writes a table; all columns but those of `texts` are numbers, which go to the right.
-fn write_table(f: &mut fmt::Formatter<'_>, mut table: Table, texts: &[usize]) -> fmt::Result {
+pub(crate) fn write_table(
+    f: &mut fmt::Formatter<'_>,
+    mut table: Table,
+    texts: &[usize],
+) -> fmt::Result {
     for column in table.column_iter_mut() {
         column.set_padding((0, COLUMN_GAP));
         if !texts.contains(&column.index) {

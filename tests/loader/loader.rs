@@ -59,6 +59,25 @@ impl Loader {
         }
     }
 
+    /// Empties the inbox and the database.
+    pub fn empty(&self) {
+        for folder in ["users", "cards"] {
+            for entry in std::fs::read_dir(self.path(folder)).expect("the inbox can be listed") {
+                std::fs::remove_file(entry.expect("the inbox can be listed").path())
+                    .expect("the inbox can be emptied");
+            }
+        }
+        self
+        .client()
+        .batch_execute(
+            "truncate warehouse.dim_user, warehouse.dim_card, landing.user_event, landing.card_event,
+                      landing.rejected_event, etl.recent_file, etl.run;
+             update etl.checkpoint
+             set offset_at = null, advanced_at = null, loaded = 0, duplicates = 0, rejected = 0, pending = 0",
+        )
+        .expect("the tables can be emptied");
+    }
+
     pub fn inbox(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

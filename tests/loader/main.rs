@@ -11,6 +11,7 @@ mod fixture;
 mod loader;
 mod model;
 mod prometheus;
+mod rejected;
 mod roles;
 mod schema;
 mod server;

@@ -120,7 +120,7 @@ fn dimensions_are_a_function_of_the_events() {
 
 /// Plays a scenario from an empty warehouse.
 fn play(loader: &Loader, scenario: &Scenario) -> Result<(), TestCaseError> {
-    empty(loader);
+    loader.empty();
     for (number, load) in scenario.loads.iter().enumerate() {
         for (index, event) in scenario.events.iter().enumerate() {
             for (copy_number, copy) in event.copies.iter().enumerate() {
@@ -156,24 +156,6 @@ fn play(loader: &Loader, scenario: &Scenario) -> Result<(), TestCaseError> {
         .expect("a number");
     prop_assert_eq!((loaded, recorded), (expected.events as i64, loaded));
     Ok(())
-}
-
-fn empty(loader: &Loader) {
-    for folder in ["users", "cards"] {
-        for entry in std::fs::read_dir(loader.path(folder)).expect("the inbox can be listed") {
-            std::fs::remove_file(entry.expect("the inbox can be listed").path())
-                .expect("the inbox can be emptied");
-        }
-    }
-    loader
-        .client()
-        .batch_execute(
-            "truncate warehouse.dim_user, warehouse.dim_card, landing.user_event, landing.card_event,
-                      landing.rejected_event, etl.recent_file, etl.run;
-             update etl.checkpoint
-             set offset_at = null, advanced_at = null, loaded = 0, duplicates = 0, rejected = 0, pending = 0",
-        )
-        .expect("the tables can be emptied");
 }
 
 fn put(loader: &Loader, index: usize, event: &Planned, copy_number: usize, copy: &Copy) {
