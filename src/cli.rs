@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit;
 use crate::clock;
 use crate::event::parse_time;
 use crate::rejected;
@@ -16,7 +17,7 @@ use crate::source::Source;
 
 /// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
 /// its text, and PostgreSQL makes none over 1 GiB.
-const MAX_FILE_SIZE: u64 = 16 << 20;
+pub(crate) const MAX_FILE_SIZE: u64 = 16 << 20;
 
 /// Largest `--watch`, in seconds: a day.
 const MAX_WATCH: u64 = 86_400;
@@ -29,9 +30,10 @@ const MAX_WATCH: u64 = 86_400;
   etl run --since 7d      go through the last week again; what is loaded is skipped
   etl status              whether all is well, and how far each source has been loaded
   etl rejected list       what was rejected and is not resolved
+  etl verify              whether the warehouse is what the events make of it
   etl migrate             create the schema or bring it up to date, as its owner
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 stale (status --max-lag).")]
+Exit status: 0 done, 1 failed or not sound (verify), 2 wrong usage, 3 stale (status --max-lag).")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -77,6 +79,12 @@ pub enum Command {
   etl rejected retry --dry-run     what judging them again would bring")]
     #[command(subcommand)]
     Rejected(RejectedCommand),
+
+    /// Work out from the events what the warehouse ought to hold, and say where it does not
+    #[command(after_help = "Examples:
+  etl verify          from cron, once a night; exit status 1 if anything is wrong
+  etl verify --json")]
+    Verify(VerifyArguments),
 
     /// Create the schema of the warehouse or bring it up to date, as its owner
     #[command(
@@ -328,6 +336,38 @@ impl RetryArguments {
         run::RetryOptions {
             ids: (!self.ids.is_empty()).then(|| self.ids.clone()),
             dry_run: self.dry_run,
+        }
+    }
+}
+
+/// Arguments of `etl verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Folder that holds a folder for each source
+    #[arg(
+        long,
+        env = "ETL_INBOX",
+        default_value = "data/events/inbox",
+        value_name = "FOLDER"
+    )]
+    inbox: PathBuf,
+
+    /// How far before the checkpoint runs look again (their --overlap): what changed later than
+    /// that need not be known yet
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration, value_name = "AGE")]
+    overlap: Duration,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl VerifyArguments {
+    /// What is to be audited.
+    pub fn options(&self) -> audit::Options {
+        audit::Options {
+            inbox: self.inbox.clone(),
+            overlap: self.overlap,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A [`Folder`] is scanned by the change times of its files and its files are read without
 //! following links. What the files say is no matter of this module.
 
+mod names;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
@@ -17,6 +19,8 @@ use crate::clock::FileTime;
 use crate::cores;
 use crate::error::Error;
 use crate::source::Source;
+
+pub use names::name_bytes;
 
 /// Ending of the names of event files.
 const EVENT_SUFFIX: &[u8] = b".json";

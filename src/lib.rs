@@ -5,10 +5,12 @@
 //! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
 //! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
 //! [`status`] reads the books that runs leave behind, and [`rejected`] what they kept for people to
-//! look at. [`shell`] helps to type all this.
+//! look at; an [`audit`] works out from the events what the warehouse ought to hold. [`shell`]
+//! helps to type all this.
 
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;

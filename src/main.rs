@@ -5,14 +5,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use etl::cli::{Cli, Command, Format, RejectedCommand, RunArguments, StatusArguments};
+use etl::cli::{
+    Cli, Command, Format, RejectedCommand, RunArguments, StatusArguments, VerifyArguments,
+};
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
 use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{rejected, run, shell, status};
+use etl::{audit, rejected, run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -39,6 +41,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Run(arguments) => load(&warehouse()?, arguments),
         Command::Status(arguments) => show_status(&warehouse()?, arguments),
         Command::Rejected(command) => deal_with_rejected(&warehouse()?, command),
+        Command::Verify(arguments) => verify(&warehouse()?, arguments),
         Command::Migrate => migrate(&warehouse()?),
         Command::Completions { shell } => print(shell::completions(*shell)),
         Command::Man { words } => print(shell::manual_page(words)?),
@@ -118,6 +121,15 @@ fn deal_with_rejected(address: &Address, command: &RejectedCommand) -> Result<Ex
         ),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(address: &Address, arguments: &VerifyArguments) -> Result<ExitCode, Error> {
+    let audit = audit::audit(&mut Warehouse::connect(address)?, &arguments.options())?;
+    print_page(&audit, arguments.json)?;
+    Ok(match audit.sound {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
 }
 
 fn migrate(address: &Address) -> Result<ExitCode, Error> {

@@ -5,6 +5,7 @@
 //! tests.
 
 mod acceptance;
+mod audit;
 mod commands;
 mod failures;
 mod fixture;

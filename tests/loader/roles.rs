@@ -73,7 +73,7 @@ fn relations(loader: &Loader, schemas: &str, kinds: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_loader_runs_and_reads_the_status() {
+fn a_loader_runs_reads_the_status_and_verifies() {
     let loader = migrated();
     let user = member(&loader, "etl_loader");
     let run = |arguments: &[&str], words: &[&str]| {
@@ -116,6 +116,17 @@ fn a_loader_runs_and_reads_the_status() {
     let said = etl_as(&loader, &user, &["status"]);
     assert_eq!((said.status, said.log.as_str()), (0, ""));
     assert!(said.out.contains("dim_user"), "{}", said.out);
+    loader.put("users/bad.json", "{}");
+    run(&[], &["\"rejected\":1"]);
+    for (arguments, word) in [
+        (&["rejected", "list"][..], "missing_field"),
+        (&["rejected", "retry"], "1 still rejected"),
+        (&["verify", "--overlap", "0s"], "all is well"),
+    ] {
+        let said = etl_as(&loader, &user, arguments);
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{arguments:?}");
+        assert!(said.out.contains(word), "{arguments:?}: {}", said.out);
+    }
 }
 
 #[test]
