@@ -444,5 +444,7 @@ fn play(loader: &Loader, events: &[Planned]) -> Result<(), TestCaseError> {
     retry(loader, &[], [rejected, 0, 0]);
     prop_assert_eq!(Dimensions::of(loader).difference(&expected), None);
     check_books(loader);
+    let said = loader.etl(&["verify", "--overlap", "0s"]);
+    prop_assert_eq!((said.status, said.log.as_str()), (0, ""), "{}", said.out);
     Ok(())
 }

@@ -155,6 +155,8 @@ fn play(loader: &Loader, scenario: &Scenario) -> Result<(), TestCaseError> {
         .parse()
         .expect("a number");
     prop_assert_eq!((loaded, recorded), (expected.events as i64, loaded));
+    let said = loader.etl(&["verify", "--overlap", "0s"]);
+    prop_assert_eq!((said.status, said.log.as_str()), (0, ""), "{}", said.out);
     Ok(())
 }
 
