@@ -71,7 +71,12 @@ difference as (
     )
 )
 
-select card_id as entity_id, valid_from, card_key as version_key, event_id, columns, count(*) over () as total
+select
+  card_id as entity_id,
+  -- As text, since a damaged one can be infinite.
+  (valid_from at time zone 'UTC')::text || ' UTC' as begins,
+  card_key as version_key, event_id, columns,
+  count(*) over () as total
 from difference
 order by card_id, valid_from, card_key
 limit $1

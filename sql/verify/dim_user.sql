@@ -62,7 +62,12 @@ difference as (
     )
 )
 
-select user_id as entity_id, valid_from, user_key as version_key, event_id, columns, count(*) over () as total
+select
+  user_id as entity_id,
+  -- As text, since a damaged one can be infinite.
+  (valid_from at time zone 'UTC')::text || ' UTC' as begins,
+  user_key as version_key, event_id, columns,
+  count(*) over () as total
 from difference
 order by user_id, valid_from, user_key
 limit $1

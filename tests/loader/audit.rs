@@ -151,6 +151,10 @@ const DAMAGES: &[(&str, &[&str])] = &[
         &["card 1: the version from", "make of event_id; find out"],
     ),
     (
+        "update warehouse.dim_user set valid_from = '-infinity' where user_id = 3 and is_current",
+        &["user 3: the version from -infinity UTC (user_key "],
+    ),
+    (
         "delete from warehouse.dim_user where user_id = 2",
         &["user 2: the version from", "is missing"],
     ),
@@ -228,7 +232,8 @@ fn every_kind_of_damage_is_found_and_named() {
         .batch_execute(
             "alter table warehouse.dim_user drop constraint dim_user_next;
              alter table warehouse.dim_card drop constraint dim_card_next;
-             alter table warehouse.dim_user drop constraint dim_user_start, drop constraint dim_user_end;
+             alter table warehouse.dim_user drop constraint dim_user_start, drop constraint dim_user_end,
+                                           drop constraint dim_user_finite;
              alter table warehouse.dim_card drop constraint dim_card_start, drop constraint dim_card_end;
              drop index warehouse.dim_user_current, warehouse.dim_card_current;
              alter table etl.run drop constraint run_check;
