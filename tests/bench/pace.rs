@@ -15,6 +15,7 @@ mod ground;
 mod measure;
 
 #[path = "../loader/server.rs"]
+#[expect(dead_code, reason = "the tests ask more of a server")]
 mod server;
 
 use ground::Ground;
