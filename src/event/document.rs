@@ -26,6 +26,12 @@ const MAX_DEPTH: usize = 128;
 const NUMERIC_INTEGER_DIGITS: i64 = 131_072;
 const NUMERIC_FRACTION_DIGITS: i64 = 16_383;
 
+/// Characters that the numbers of the unknown fields may need together, beyond those they have in
+/// the document, when PostgreSQL writes a `jsonb` as text: it writes no exponent, so that
+/// `1e131071` becomes 131,072 digits. It can write no more than 1 GiB, and with one row beyond
+/// that the whole table cannot be dumped.
+const MAX_GROWTH: usize = 16 << 20;
+
 /// Length of a UUID in its one canonical form, 8-4-4-4-12 hexadecimal digits (RFC 9562).
 const UUID_CHARS: usize = 36;
 
@@ -52,9 +58,10 @@ impl<'a> Document<'a> {
 
     /// The fields that nobody took, in the document's own shape.
     pub(super) fn extra(&mut self) -> Result<Option<Box<RawValue>>, Rejection> {
-        let mut object = self.rest.members()?;
+        let mut growth = MAX_GROWTH;
+        let mut object = self.rest.members(&mut growth)?;
         for part in [&self.metadata, &self.payload] {
-            let members = part.members()?;
+            let members = part.members(&mut growth)?;
             if !members.is_empty() {
                 object.push(format!("\"{}\":{{{}}}", part.path, members.join(",")));
             }
@@ -206,12 +213,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields that are left as members of a JSON object, each known to fit a `jsonb`.
-    fn members(&self) -> Result<Vec<String>, Rejection> {
+    /// The fields that are left as members of a JSON object, each known to fit a `jsonb`. `growth`
+    /// is what is left of [`MAX_GROWTH`].
+    fn members(&self, growth: &mut usize) -> Result<Vec<String>, Rejection> {
         self.entries
             .iter()
             .map(|(name, value)| {
-                check_storable(value.get(), || self.place(name))?;
+                check_storable(value.get(), growth, || self.place(name))?;
                 if name.contains('\0') {
                     return Err(Rejection::InvalidText {
                         field: format!("the name of {}", self.place(name)),
@@ -238,11 +246,12 @@ fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
     let unfinished = Refusal::Unfinished { size: bytes.len() };
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
-        // A character that lacks its last bytes is an end too soon; what stands before it decides.
+        // A character that lacks its last bytes is an end too soon where some character beyond ASCII
+        // may stand, and it does not matter which.
         Err(error) if error.error_len().is_none() => {
-            let (whole, _) = bytes.split_at(error.valid_up_to());
-            return Err(match json(whole) {
-                Err(Refusal::Rejected(rejection)) => Refusal::Rejected(rejection),
+            let text = String::from_utf8_lossy(bytes);
+            return Err(match serde_json::from_str::<&RawValue>(&text) {
+                Err(error) if error.classify() != Category::Eof => invalid_json(&error),
                 _ => unfinished,
             });
         }
@@ -257,10 +266,14 @@ fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
         if error.classify() == Category::Eof || ends_within_number(text) {
             unfinished
         } else {
-            let message = error.to_string();
-            Rejection::InvalidJson { message }.into()
+            invalid_json(&error)
         }
     })
+}
+
+fn invalid_json(error: &serde_json::Error) -> Refusal {
+    let message = error.to_string();
+    Rejection::InvalidJson { message }.into()
 }
 
 /// Whether a text that is not JSON is so only because it ends after a sign, a point or an exponent
@@ -301,8 +314,13 @@ fn storable(string: &str) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// Checks that a JSON value fits a `jsonb`: its texts, its numbers and its depth.
-fn check_storable(value: &str, place: impl Fn() -> String) -> Result<(), Rejection> {
+/// Checks that a JSON value fits a `jsonb`: its texts, its numbers and its depth. `growth` is what
+/// its numbers may grow by when they are written out.
+fn check_storable(
+    value: &str,
+    growth: &mut usize,
+    place: impl Fn() -> String,
+) -> Result<(), Rejection> {
     let mut rest = value;
     let mut depth = 0;
     while let Some(first) = rest.bytes().next() {
@@ -319,13 +337,18 @@ fn check_storable(value: &str, place: impl Fn() -> String) -> Result<(), Rejecti
                 let length = rest
                     .find([',', ']', '}', ' ', '\t', '\n', '\r'])
                     .unwrap_or(rest.len());
-                if !fits_numeric(&rest[..length]) {
-                    return Err(Rejection::OutOfRange {
-                        field: place(),
-                        value: shorten(&rest[..length]),
-                        limit: "does not fit a numeric",
-                    });
-                }
+                let out_of_range = |limit| Rejection::OutOfRange {
+                    field: place(),
+                    value: shorten(&rest[..length]),
+                    limit,
+                };
+                let written_out = written_out(&rest[..length])
+                    .ok_or_else(|| out_of_range("does not fit a numeric"))?;
+                *growth = growth
+                    .checked_sub(written_out.saturating_sub(length))
+                    .ok_or_else(|| {
+                        out_of_range("makes the unknown fields too long when it is written out")
+                    })?;
                 length
             }
             b'{' | b'[' => {
@@ -362,16 +385,17 @@ fn string_length(text: &str) -> usize {
         .map_or(text.len(), |index| index + 2)
 }
 
-/// Whether a JSON number has few enough digits on both sides of the point to be a `numeric`.
-fn fits_numeric(number: &str) -> bool {
+/// Length of a JSON number that is written without exponent, as PostgreSQL does; `None` if it has
+/// too many digits on either side of the point to be a `numeric`.
+fn written_out(number: &str) -> Option<usize> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count() as i64;
-    let Ok(exponent) = exponent.parse::<i32>().map(i64::from) else {
-        return false;
-    };
-    digits(integer) + exponent <= NUMERIC_INTEGER_DIGITS
-        && digits(fraction) - exponent <= NUMERIC_FRACTION_DIGITS
+    let exponent = i64::from(exponent.parse::<i32>().ok()?);
+    let integer = digits(integer) + exponent;
+    let fraction = digits(fraction) - exponent;
+    (integer <= NUMERIC_INTEGER_DIGITS && fraction <= NUMERIC_FRACTION_DIGITS)
+        .then(|| (integer.max(0) + fraction.max(0)) as usize)
 }
 
 /// A JSON string, borrowed from the document where it holds no escape.
