@@ -54,83 +54,234 @@ fn every_table_and_column_carries_a_comment() {
     assert_eq!(bare, Vec::<String>::new());
 }
 
+/// A dimension whose key 7 has the versions 20 to 22, 22 to 24, and 24 until now, each time a
+/// second of one minute.
+struct Chain {
+    table: &'static str,
+    key: &'static str,
+    state: &'static str,
+}
+
+const CHAINS: [Chain; 2] = [
+    Chain {
+        table: "warehouse.dim_user",
+        key: "user_id",
+        state: "name, address, job, score, event_id",
+    },
+    Chain {
+        table: "warehouse.dim_card",
+        key: "card_id",
+        state: "user_id, created_by_name, active, created_at, updated_at, event_id",
+    },
+];
+
+impl Chain {
+    fn loaded() -> Loader {
+        let loader = Loader::new();
+        for (second, active) in [(20, true), (22, false), (24, true)] {
+            let at = format!("2026-11-23 20:10:{second}");
+            let card = card_event(&event_id(second), &at, 7, 1000, active);
+            loader.put(&format!("cards/{second}.json"), card.to_string());
+            let user = user_event(&event_id(second), &at, 7, "Ann", second as f64);
+            loader.put(&format!("users/{second}.json"), user.to_string());
+        }
+        loader.run(&[]);
+        loader
+    }
+
+    fn insert(&self, key: i64, from: &str, to: &str) -> String {
+        let Chain {
+            table,
+            key: column,
+            state,
+        } = self;
+        format!(
+            "insert into {table} ({column}, {state}, valid_from, valid_to)
+             select {key}, {state}, {}, {} from {table} limit 1;",
+            at(from),
+            at(to)
+        )
+    }
+
+    fn update(&self, from: &str, set: &str) -> String {
+        let Chain { table, key, .. } = self;
+        let from = at(from);
+        format!("update {table} set {set} where {key} = 7 and valid_from = {from};")
+    }
+
+    fn delete(&self, from: &str) -> String {
+        let Chain { table, key, .. } = self;
+        let from = at(from);
+        format!("delete from {table} where {key} = 7 and valid_from = {from};")
+    }
+
+    fn end(&self, from: &str, to: &str) -> String {
+        self.update(from, &format!("valid_to = {}", at(to)))
+    }
+
+    fn begin(&self, from: &str, later: &str) -> String {
+        self.update(from, &format!("valid_from = {}", at(later)))
+    }
+
+    fn breaks(&self) -> Vec<(&'static str, String)> {
+        let Chain { table, key, .. } = self;
+        vec![
+            ("an overlap", self.insert(7, "21", "22")),
+            ("an overlap with two versions", self.insert(7, "21", "23")),
+            ("an overlap within a version", self.insert(7, "22.1", "23")),
+            ("an overlap across a version", self.insert(7, "19", "24")),
+            (
+                "an overlap with the current one",
+                self.insert(7, "25", "26"),
+            ),
+            ("a version twice", self.insert(7, "20", "22")),
+            (
+                "a second chain into the first one",
+                self.insert(7, "19", "21") + &self.insert(7, "21", "24"),
+            ),
+            (
+                "a second chain to the present",
+                self.insert(7, "19", "21") + &self.insert(7, "21", ""),
+            ),
+            ("a second current version", self.insert(7, "30", "")),
+            ("a second current version, early", self.insert(7, "10", "")),
+            ("a second current version, reopened", self.end("20", "")),
+            ("an empty period", self.insert(7, "19", "19")),
+            ("a period made empty", self.end("22", "22")),
+            ("an end before the start", self.insert(7, "25", "24")),
+            ("a gap after an early version", self.insert(7, "10", "19")),
+            (
+                "an end that another key begins at",
+                self.insert(8, "10", "20"),
+            ),
+            ("a gap left by a deletion", self.delete("22")),
+            ("no current version", self.delete("24")),
+            ("no current version any more", self.end("24", "26")),
+            (
+                "nothing after the first version",
+                self.delete("22") + &self.delete("24"),
+            ),
+            ("a version that ends late", self.end("20", "24")),
+            ("a version that ends early", self.end("20", "21")),
+            ("a version that begins late", self.begin("22", "23")),
+            ("a version that begins early", self.begin("22", "21")),
+            ("a current version that begins late", self.begin("24", "25")),
+            (
+                "a version given to another key",
+                self.update("22", &format!("{key} = 8")),
+            ),
+            (
+                "a current version given to another key",
+                self.update("24", &format!("{key} = 8")),
+            ),
+            (
+                "starts that move and ends that do not",
+                format!("update {table} set valid_from = valid_from + interval '1 s';"),
+            ),
+            (
+                "a version that trades places with the next",
+                self.delete("20") + &self.delete("22") + &self.insert(7, "22", "20"),
+            ),
+            (
+                "a split with a gap",
+                self.end("22", "22.5") + &self.insert(7, "23", "24"),
+            ),
+            (
+                "a split with an overlap",
+                self.insert(7, "23", "24") + &self.end("22", "23.5"),
+            ),
+            (
+                "a lie about being current",
+                format!("update {table} set is_current = true;"),
+            ),
+        ]
+    }
+
+    /// What may be done by hand, so that a refusal is one of what is wrong.
+    fn changes(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (
+                "a split, the new version first",
+                self.insert(7, "23", "24.5") + &self.end("22", "23") + &self.begin("24", "24.5"),
+            ),
+            ("a merger", self.delete("23") + &self.end("22", "24.5")),
+            ("an earlier beginning", self.insert(7, "19", "20")),
+            ("a later beginning", self.delete("19")),
+            (
+                "a next version",
+                self.end("24.5", "30") + &self.insert(7, "30", ""),
+            ),
+            ("another key", self.insert(8, "22.5", "")),
+        ]
+    }
+}
+
+/// A moment of the minute, or null.
+fn at(second: &str) -> String {
+    match second {
+        "" => "null::timestamptz".to_owned(),
+        second => format!("timestamptz '2026-11-23 20:10:{second}+00'"),
+    }
+}
+
 #[test]
 fn the_database_refuses_what_no_timeline_has() {
-    let loader = loaded();
-    let version = "insert into warehouse.dim_card
-                   (card_id, user_id, created_by_name, active, created_at, updated_at, valid_from, valid_to, event_id)
-                   values (7, 1, 'Eve', true, now(), now(), ";
-    let id = "'00000000-0000-4000-8000-000000000009')";
-    let at = |second: &str| format!("'2026-11-23 20:10:{second}+00'");
-    for (what, sql) in [
-        (
-            "an overlap",
-            format!("{version} {}, {}, {id}", at("21"), at("22")),
-        ),
-        (
-            "an overlap across a version",
-            format!("{version} {}, {}, {id}", at("19"), at("24")),
-        ),
-        (
-            "a second current version",
-            format!("{version} {}, null, {id}", at("30")),
-        ),
-        (
-            "an empty period",
-            format!("{version} {}, {}, {id}", at("19"), at("19")),
-        ),
-        (
-            "an end before the start",
-            format!("{version} {}, {}, {id}", at("20"), at("19")),
-        ),
-        (
-            "a gap",
-            format!("{version} {}, {}, {id}", at("10"), at("19")),
-        ),
-        (
-            "a gap left by a deletion",
-            format!(
-                "delete from warehouse.dim_card where valid_from = {}",
-                at("22")
-            ),
-        ),
-        (
-            "no current version",
-            "delete from warehouse.dim_card where valid_to is null".to_owned(),
-        ),
-        (
-            "a version that ends late",
-            format!(
-                "update warehouse.dim_card set valid_to = {} where valid_from = {}",
-                at("24"),
-                at("20")
-            ),
-        ),
-        (
-            "a version that begins late",
-            format!(
-                "update warehouse.dim_card set valid_from = {} where valid_from = {}",
-                at("23"),
-                at("22")
-            ),
-        ),
-        (
-            "a lie about being current",
-            "update warehouse.dim_card set is_current = true".to_owned(),
-        ),
-    ] {
-        let error = loader.client().batch_execute(&sql).expect_err(what);
-        let code = error
-            .code()
-            .cloned()
-            .unwrap_or_else(|| panic!("{what}: {error:?}"));
-        let refusals = [
-            SqlState::UNIQUE_VIOLATION,
-            SqlState::CHECK_VIOLATION,
-            SqlState::FOREIGN_KEY_VIOLATION,
-            SqlState::GENERATED_ALWAYS,
-        ];
-        assert!(refusals.contains(&code), "{what}: {error:?}");
+    let loader = Chain::loaded();
+    let mut client = loader.client();
+    let refusals = [
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::CHECK_VIOLATION,
+        SqlState::FOREIGN_KEY_VIOLATION,
+        SqlState::GENERATED_ALWAYS,
+    ];
+    for chain in &CHAINS {
+        // As it is typed, and with all that can wait left to the commit.
+        for begin in ["begin;", "begin; set constraints all deferred;"] {
+            for (what, sql) in chain.breaks() {
+                let what = format!("{what} in {}: {sql}", chain.table);
+                let Err(error) = client.batch_execute(&format!("{begin} {sql} commit;")) else {
+                    panic!("{what}");
+                };
+                assert!(
+                    error.code().is_some_and(|code| refusals.contains(code)),
+                    "{what}: {error:?}"
+                );
+                client
+                    .batch_execute("rollback")
+                    .expect("what failed is undone");
+            }
+        }
+        for (what, sql) in chain.changes() {
+            client
+                .batch_execute(&format!("begin; {sql} commit;"))
+                .unwrap_or_else(|error| panic!("{what} in {}: {error:?}", chain.table));
+        }
+    }
+}
+
+#[test]
+fn two_transactions_do_not_break_together_what_neither_breaks_alone() {
+    let loader = Chain::loaded();
+    for chain in &CHAINS {
+        let mut first = loader.client();
+        first
+            .batch_execute(&format!("begin; {}", chain.delete("20")))
+            .expect("a timeline may begin later");
+        let predecessor = chain.insert(7, "10", "20");
+        thread::scope(|scope| {
+            let second = scope.spawn(|| loader.client().batch_execute(&predecessor));
+            let waiting = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            while loader.value(waiting) == "0" && !second.is_finished() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            first.batch_execute("commit").expect("it was first");
+            let error = second
+                .join()
+                .expect("the statement ends")
+                .expect_err("what it leads to is gone");
+            assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION));
+        });
     }
 }
 
