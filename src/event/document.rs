@@ -246,10 +246,12 @@ fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
     let unfinished = Refusal::Unfinished { size: bytes.len() };
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
-        // A character that lacks its last bytes is an end too soon where some character beyond ASCII
-        // may stand, and it does not matter which.
+        // A character that lacks its last bytes is an end too soon where a character beyond ASCII
+        // may stand. It is judged by the shortest of those, since `serde_json` counts bytes to tell
+        // an escape that ends too soon from one that is wrong.
         Err(error) if error.error_len().is_none() => {
-            let text = String::from_utf8_lossy(bytes);
+            let whole = &bytes[..error.valid_up_to()];
+            let text = String::from_utf8_lossy(whole) + "\u{80}";
             return Err(match serde_json::from_str::<&RawValue>(&text) {
                 Err(error) if error.classify() != Category::Eof => invalid_json(&error),
                 _ => unfinished,

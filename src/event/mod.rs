@@ -101,4 +101,20 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn half_a_character_is_unfinished_only_where_a_character_may_stand() {
+        let is_rejected = |bytes: &[u8]| matches!(accept(bytes), Err(Refusal::Rejected(_)));
+        for beginning in [
+            b"{\"J\xc3".as_slice(),
+            b"{\"J\xf0\x9f\x98",
+            // No escape, but no longer than one that may come right.
+            b"{\"\\uT\xc3",
+        ] {
+            assert!(!is_rejected(beginning), "{beginning:?}");
+        }
+        for end in [b"{}\xc3".as_slice(), b"{\xc3", b"{\"\\\xc3", b"\xef\xbb"] {
+            assert!(is_rejected(end), "{end:?}");
+        }
+    }
 }

@@ -278,6 +278,18 @@ fn each_bad_document_is_kept_whole_with_its_reason_and_disturbs_nothing() {
             "out_of_range",
             "payload.unknown is 1e200000",
         ),
+        (
+            "numbers_unknown",
+            unknown(&format!("[{}0]", "1e131071,".repeat(200))),
+            "out_of_range",
+            "payload.unknown is 1e131071",
+        ),
+        (
+            "character_after_the_end",
+            [user_with(|_| {}), b"\xc3".to_vec()].concat(),
+            "invalid_json",
+            "trailing characters",
+        ),
         ("large", vec![b' '; 2 << 20], "too_large", "2097152 bytes"),
     ];
     let loader = Loader::new();
