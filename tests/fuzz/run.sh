@@ -23,10 +23,11 @@ echo not-a-secret >"$folder/password"
 as_server=()
 if ((EUID == 0)); then
   chmod 755 "$scratch"
-  chown -R postgres: "$folder"
+  chown postgres: "$scratch" "$folder" "$folder/password"
   as_server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
 fi
-exec {server}> >(cd / && exec "${as_server[@]}" sh -euc "$(cat tests/loader/server.sh)" server "$programs" "$folder" 5432)
+start=$(<tests/loader/server.sh)
+exec {server}> >(cd / && exec "${as_server[@]}" sh -euc "$start" server "$programs" "$folder" 5432)
 trap 'exec {server}>&-; wait; rm -rf "$scratch"' EXIT
 export ETL_FUZZ_DATABASE_URL="postgresql://postgres@/postgres?host=$folder"
 cargo build --locked --quiet
