@@ -76,7 +76,7 @@ impl Warehouse {
         }
         if self.take(&self.waiting.clone()).is_err() {
             for document in self.waiting.clone() {
-                if let Err(cause) = self.take(&[document.clone()]) {
+                if let Err(cause) = self.take(std::slice::from_ref(&document)) {
                     let kept = keep(&document);
                     panic!("accepted and yet not taken, see {kept}: {cause}");
                 }
