@@ -158,6 +158,11 @@ impl Chain {
             ("no current version", self.delete("24")),
             ("no current version any more", self.end("24", "26")),
             (
+                "a start that never comes",
+                self.end("24", "infinity") + &self.insert(7, "infinity", ""),
+            ),
+            ("a start before all time", self.insert(7, "-infinity", "20")),
+            (
                 "nothing after the first version",
                 self.delete("22") + &self.delete("24"),
             ),
@@ -220,6 +225,7 @@ impl Chain {
 fn at(second: &str) -> String {
     match second {
         "" => "null::timestamptz".to_owned(),
+        "infinity" | "-infinity" => format!("timestamptz '{second}'"),
         second => format!("timestamptz '2026-11-23 20:10:{second}+00'"),
     }
 }

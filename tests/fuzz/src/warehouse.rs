@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use etl::event::{AcceptedEvent, Card, Event, User, accept};
 use postgres::types::ToSql;
 use postgres::{Client, NoTls, Transaction};
+use serde_json::value::RawValue;
 
 /// Where the database is; without it, events are held against the promises alone.
 const URL: &str = "ETL_FUZZ_DATABASE_URL";
@@ -108,7 +109,7 @@ impl Warehouse {
 
 fn take_users(
     transaction: &mut Transaction<'_>,
-    events: &[(&str, Event<User<'_>>)],
+    events: &[(&str, Event<User>)],
 ) -> Result<(), String> {
     let scores: Vec<f64> = events.iter().map(|(_, event)| event.state.score).collect();
     take(
@@ -126,14 +127,14 @@ fn take_users(
 
 fn take_cards(
     transaction: &mut Transaction<'_>,
-    events: &[(&str, Event<Card<'_>>)],
+    events: &[(&str, Event<Card>)],
 ) -> Result<(), String> {
     let owners: Vec<i64> = events
         .iter()
         .map(|(_, event)| event.state.user_id)
         .collect();
     let active: Vec<bool> = events.iter().map(|(_, event)| event.state.active).collect();
-    let times = |time: fn(&Card<'_>) -> DateTime<Utc>| -> Vec<DateTime<Utc>> {
+    let times = |time: fn(&Card) -> DateTime<Utc>| -> Vec<DateTime<Utc>> {
         events.iter().map(|(_, event)| time(&event.state)).collect()
     };
     take(
@@ -164,7 +165,7 @@ fn take<S>(
     let times: Vec<_> = events.iter().map(|(_, event)| event.event_at).collect();
     let extras: Vec<_> = events
         .iter()
-        .map(|(_, event)| event.extra.as_deref())
+        .map(|(_, event)| event.extra.as_deref().map(RawValue::get))
         .collect();
     let common: [&(dyn ToSql + Sync); 5] = [&documents, &ids, &event_ids, &times, &extras];
     let rows = transaction
@@ -176,13 +177,10 @@ fn take<S>(
     }
 }
 
-fn texts<'e, 'd, S>(
+fn texts<'e, S>(
     events: &'e [(&str, Event<S>)],
-    text: impl Fn(&'e S) -> &'e std::borrow::Cow<'d, str>,
-) -> Vec<&'e str>
-where
-    'd: 'e,
-{
+    text: impl Fn(&'e S) -> &'e String,
+) -> Vec<&'e str> {
     events
         .iter()
         .map(|(_, event)| text(&event.state).as_ref())
