@@ -219,8 +219,8 @@ impl Checkpoint {
                 row.push(name);
                 row.push(changed);
             },
+            "remembering the files seen",
         )
-        .doing("remembering the files seen")
     }
 }
 

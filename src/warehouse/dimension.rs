@@ -494,8 +494,8 @@ fn copy_events<S: Dimension>(
             row.push(&run_id);
             event.state.push_values(row);
         },
+        "loading the events",
     )
-    .doing("loading the events")
 }
 
 /// The place of an element that a row is about; `with ordinality` counts from one.
@@ -745,8 +745,8 @@ fn copy_versions<S: Dimension>(
             row.push(&version.event_id);
             version.state.push_values(row);
         },
+        "opening versions",
     )
-    .doing("opening versions")
 }
 
 /// The columns that versions have in statements.
