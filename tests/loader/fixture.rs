@@ -9,7 +9,7 @@ use crate::loader::Loader;
 use crate::model::{self, Dimensions};
 
 /// Unpacks the fixture into the inbox with its times, or says that it is not there.
-fn unpack(loader: &Loader) -> bool {
+pub fn unpack(loader: &Loader) -> bool {
     let Some(archive) = std::env::var_os("ETL_FIXTURE").filter(|path| Path::new(path).exists())
     else {
         println!("skipped: ETL_FIXTURE names no archive of the services' real output");

@@ -7,6 +7,7 @@
 mod acceptance;
 mod audit;
 mod commands;
+mod examples;
 mod failures;
 mod fixture;
 mod loader;

@@ -1,0 +1,33 @@
+-- How many cards were active at the end of each day (midnight UTC)?
+-- An active version adds one card at its start and takes it away at its end.
+with params as (
+  select date '2026-11-20' as first_day, date '2026-11-24' as last_day
+),
+
+changes as (
+  select valid_from as changed_at, 1 as change
+  from warehouse.dim_card
+  where active
+  union all
+  select valid_to as changed_at, -1 as change
+  from warehouse.dim_card
+  where active and valid_to is not null
+),
+
+changes_by_day as (
+  select (changed_at at time zone 'UTC')::date as day, sum(change) as change
+  from changes
+  group by 1
+),
+
+days as (
+  select day::date as day
+  from params
+  cross join lateral generate_series(params.first_day, params.last_day, interval '1 day') as day
+)
+
+select days.day, coalesce(sum(changes_by_day.change), 0)::bigint as active_cards
+from days
+left join changes_by_day on changes_by_day.day <= days.day
+group by days.day
+order by days.day;
