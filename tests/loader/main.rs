@@ -7,6 +7,7 @@
 mod acceptance;
 mod audit;
 mod commands;
+mod dictionary;
 mod examples;
 mod failures;
 mod fixture;
