@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::audit;
 use crate::clock;
 use crate::event::parse_time;
+use crate::history::Entity;
 use crate::rejected;
 use crate::run;
 use crate::source::Source;
@@ -29,6 +30,7 @@ const MAX_WATCH: u64 = 86_400;
   etl run                 load what is new (from cron, every few seconds)
   etl run --since 7d      go through the last week again; what is loaded is skipped
   etl status              whether all is well, and how far each source has been loaded
+  etl history card 42     what happened to a card
   etl rejected list       what was rejected and is not resolved
   etl verify              whether the warehouse is what the events make of it
   etl migrate             create the schema or bring it up to date, as its owner
@@ -71,6 +73,14 @@ pub enum Command {
   etl status --format prometheus
   etl status --max-lag 5m     exit status 3 if a source was not looked at for five minutes")]
     Status(StatusArguments),
+
+    /// Show what happened to a user or a card: its versions, their events, its rejected files
+    #[command(after_help = "Examples:
+  etl history card 42
+  etl history user 7 --json
+
+Exit status 1 when nothing is known of it.")]
+    History(HistoryArguments),
 
     /// List, show and retry rejected files
     #[command(after_help = "Examples:
@@ -370,6 +380,21 @@ impl VerifyArguments {
             overlap: self.overlap,
         }
     }
+}
+
+/// Arguments of `etl history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// What it is
+    pub entity: Entity,
+
+    /// Its id, as in the payload of its events
+    #[arg(allow_negative_numbers = true)]
+    pub id: i64,
+
+    /// Print one JSON object, with all that is known
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A start given by hand, UTC.

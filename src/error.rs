@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::history::Entity;
 use crate::source::Source;
 
 /// Why a command failed. The text never holds a password.
@@ -112,6 +113,17 @@ pub enum Error {
     /// Rejections that were asked for and do not exist.
     #[error("there is no rejection {}: `etl rejected list --all` tells which there are", listed(.0))]
     UnknownRejections(Vec<i64>),
+
+    /// A history was asked for of something that never was.
+    #[error(
+        "nothing is known of {entity} {id}: no event of it was loaded, and no rejected file that can be read is about it"
+    )]
+    UnknownEntity {
+        /// What it would be.
+        entity: Entity,
+        /// Its natural key.
+        id: i64,
+    },
 
     /// What was to be printed could not be.
     #[error("the output could not be written: {0}")]

@@ -4,9 +4,9 @@
 //! [`inbox`] and the [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`],
 //! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
 //! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
-//! [`status`] reads the books that runs leave behind, and [`rejected`] what they kept for people to
-//! look at; an [`audit`] works out from the events what the warehouse ought to hold. [`shell`]
-//! helps to type all this.
+//! [`status`] reads the books that runs leave behind, [`history`] what became of one user or card,
+//! and [`rejected`] what was kept for people to look at; an [`audit`] works out from the events what
+//! the warehouse ought to hold. [`shell`] helps to type all this.
 
 #![warn(missing_docs)]
 
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod cores;
 pub mod error;
 pub mod event;
+pub mod history;
 pub mod inbox;
 pub mod rejected;
 pub mod run;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use etl::cli::{
-    Cli, Command, Format, RejectedCommand, RunArguments, StatusArguments, VerifyArguments,
+    Cli, Command, Format, HistoryArguments, RejectedCommand, RunArguments, StatusArguments,
+    VerifyArguments,
 };
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
@@ -14,7 +15,7 @@ use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{audit, rejected, run, shell, status};
+use etl::{audit, history, rejected, run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -40,6 +41,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&warehouse()?, arguments),
         Command::Status(arguments) => show_status(&warehouse()?, arguments),
+        Command::History(arguments) => show_history(&warehouse()?, arguments),
         Command::Rejected(command) => deal_with_rejected(&warehouse()?, command),
         Command::Verify(arguments) => verify(&warehouse()?, arguments),
         Command::Migrate => migrate(&warehouse()?),
@@ -103,6 +105,13 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
         true => ExitCode::SUCCESS,
         false => ExitCode::from(STALE),
     })
+}
+
+fn show_history(address: &Address, arguments: &HistoryArguments) -> Result<ExitCode, Error> {
+    let mut warehouse = Warehouse::connect(address)?;
+    let history = history::read(&mut warehouse, arguments.entity, arguments.id)?;
+    print_page(&history, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn deal_with_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {

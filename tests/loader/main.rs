@@ -11,6 +11,7 @@ mod dictionary;
 mod examples;
 mod failures;
 mod fixture;
+mod history;
 mod loader;
 mod model;
 mod prometheus;

@@ -1,0 +1,214 @@
+//! `etl history`: what it tells of a user or card.
+
+use serde_json::{Value, json};
+
+use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
+
+/// A card that lives through everything: another owner, an event that says nothing new, two in one
+/// second, a late one, rejections. Its files are named after its events.
+fn eventful_card() -> Loader {
+    let loader = Loader::new();
+    let user = |number, at: &str, id, name| {
+        let event = user_event(&event_id(number), at, id, name, 0.5);
+        loader.put(&format!("users/{number}.json"), event.to_string());
+    };
+    let card = |number, at: &str, user_id, active| {
+        let event = card_event(&event_id(number), at, 42, user_id, active);
+        loader.put_modified(&format!("cards/{number}.json"), event.to_string(), number);
+    };
+    user(1, "2026-11-23 20:00:00", 7, "Ann Ash");
+    user(2, "2026-11-23 20:12:00", 7, "Ann Oak");
+    card(11, "2026-11-23 20:10:00", 7, true);
+    card(13, "2026-11-23 20:13:00", 7, false);
+    card(14, "2026-11-23 20:14:00", 8, false);
+    card(15, "2026-11-23 20:14:00", 8, true);
+    card(16, "2026-11-23 20:15:00", 8, true);
+    // What is rejected, about this card and not.
+    let mut bad = card_event(&event_id(21), "2026-11-23 20:16:00", 42, 7, true);
+    bad["payload"]["user_id"].take();
+    loader.put("cards/null_owner.json", bad.to_string());
+    bad["payload"]["id"] = json!("42");
+    loader.put("cards/text_id.json", bad.to_string());
+    bad["payload"]["id"] = json!(421);
+    loader.put("cards/other_card.json", bad.to_string());
+    bad["payload"]["id"] = json!(42);
+    bad["metadata"]["type"] = json!("user");
+    loader.put("cards/a_user.json", bad.to_string());
+    loader.put(
+        "cards/latin_1.json",
+        b"{\"payload\": {\"id\": 42, \"name\": \"J\xf6rg\"}}",
+    );
+    loader.put("cards/half.json", "{\"payload\": {\"id\": 42");
+    loader.put("cards/zeros.json", b"\0\0 42 \0");
+    loader.run(&["--settle", "0s"]);
+    card(12, "2026-11-23 20:11:00", 7, true);
+    loader.run(&[]);
+    loader
+}
+
+fn history(loader: &Loader, entity: &str, id: &str) -> Value {
+    let Said { status, out, log } = loader.etl(&["history", entity, id, "--json"]);
+    assert_eq!(status, 0, "{log}");
+    serde_json::from_str(&out).expect("the history is JSON")
+}
+
+#[test]
+fn a_history_tells_versions_changes_events_owners_and_rejections() {
+    let loader = eventful_card();
+    let history = history(&loader, "card", "42");
+    let versions = history["versions"].as_array().expect("versions");
+    let told: Vec<Value> = versions
+        .iter()
+        .map(|version| {
+            let events: Vec<String> = version["events"]
+                .as_array()
+                .expect("events")
+                .iter()
+                .map(|event| {
+                    let [file, effect] = ["file_name", "effect"]
+                        .map(|field| event[field].as_str().unwrap_or_default());
+                    let late = if event["late"] == true { " late" } else { "" };
+                    format!("{file} {effect}{late}")
+                })
+                .collect();
+            json!([
+                version["valid_from"],
+                version["state"]["user_name"],
+                version["changes"],
+                events
+            ])
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!([
+                "2026-11-23T20:10:00Z",
+                "Ann Ash",
+                [],
+                ["11.json opened", "12.json no_change late"]
+            ]),
+            json!([
+                "2026-11-23T20:13:00Z",
+                "Ann Oak",
+                [{"field": "active", "old": true, "new": false}],
+                ["13.json opened"]
+            ]),
+            json!([
+                "2026-11-23T20:14:00Z",
+                null,
+                [{"field": "user_id", "old": 7, "new": 8}, {"field": "active", "old": false, "new": true}],
+                ["14.json overruled", "15.json opened", "16.json no_change"]
+            ]),
+        ]
+    );
+    let rejected: Vec<&Value> = history["rejected"]
+        .as_array()
+        .expect("rejected files")
+        .iter()
+        .map(|file| &file["file_name"])
+        .collect();
+    assert_eq!(rejected, ["null_owner.json", "text_id.json"]);
+
+    let said = loader.etl(&["history", "card", "42"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+    let lines = [
+        "card 42: 3 versions, 6 events (1 late), 2 rejected files",
+        "2026-11-23 20:13:00 to 2026-11-23 20:14:00, version ",
+        "  user_id          7 (Ann Oak)",
+        "  user_id          7 → 8 (not known then)",
+        "  active           true → false",
+        "                       late: loaded at ",
+        "  2026-11-23 20:14:00  14.json  overruled",
+        "                       payload.user_id is null, not an integer",
+    ];
+    for line in lines {
+        assert!(
+            said.out.lines().any(|out| out.starts_with(line)),
+            "{line:?} is missing in\n{}",
+            said.out
+        );
+    }
+    // The user with this number is another thing than the card.
+    let about_user = loader.etl(&["history", "user", "42"]);
+    assert!(
+        about_user
+            .out
+            .contains("0 versions, 0 events, 1 rejected file"),
+        "{}",
+        about_user.out
+    );
+}
+
+#[test]
+fn an_unknown_key_is_told_in_a_sentence_with_status_1() {
+    let loader = Loader::new();
+    assert_eq!(loader.etl(&["history", "card", "42"]).status, 1);
+    loader.run(&[]);
+    for arguments in [["history", "card", "-42"], ["history", "user", "7"]] {
+        let said = loader.etl(&arguments);
+        assert_eq!((said.status, said.out.as_str()), (1, ""));
+        let sentence = format!("nothing is known of {} {}", arguments[1], arguments[2]);
+        assert!(said.log.contains(&sentence), "{}", said.log);
+    }
+    assert_eq!(loader.etl(&["history", "user", "seven"]).status, 2);
+}
+
+#[test]
+fn a_history_fits_the_terminal_and_cannot_steer_it() {
+    let loader = Loader::new();
+    let long = "漢 \u{1b}[31m\u{202e}".repeat(40);
+    for (number, name) in [(1, long.as_str()), (2, "Ann Ash"), (3, long.as_str())] {
+        let event = user_event(
+            &event_id(number),
+            &format!("2026-11-23 20:10:2{number}.5"),
+            -7,
+            name,
+            0.5,
+        );
+        loader.put(&format!("users/{number}.json"), event.to_string());
+    }
+    loader.run(&[]);
+    let history = history(&loader, "user", "-7");
+    assert_eq!(
+        history["versions"][2]["changes"][0],
+        json!({"field": "name", "old": "Ann Ash", "new": long})
+    );
+
+    let plain = loader.etl(&["history", "user", "-7"]).out;
+    assert!(!plain.contains(['\u{1b}', '\u{202e}']), "{plain}");
+    for line in plain.lines() {
+        // Each of those characters takes two columns.
+        let columns = line.chars().count() + line.matches('漢').count();
+        assert!(columns <= 80, "{columns} columns: {line}");
+    }
+    assert!(
+        plain.contains("  name             Ann Ash\n                 → 漢"),
+        "{plain}"
+    );
+
+    // On a terminal there is colour, unless it is not wanted.
+    let on_terminal = |no_color: &str| {
+        let etl = loader.command(&[]);
+        let mut script = std::process::Command::new("script");
+        script
+            .args(["-qec", "\"$ETL\" history user -7", "/dev/null"])
+            .env("ETL", etl.get_program())
+            .env("DATABASE_URL", &loader.url)
+            .env("TERM", "xterm")
+            .env("NO_COLOR", no_color)
+            .stdin(std::process::Stdio::null());
+        said(
+            script
+                .output()
+                .expect("script (of bsdutils) can be started"),
+        )
+        .out
+    };
+    assert!(
+        on_terminal("").contains("\u{1b}[1muser -7\u{1b}[0m"),
+        "{}",
+        on_terminal("")
+    );
+    assert_eq!(on_terminal("1").replace('\r', ""), plain);
+}
