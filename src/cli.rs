@@ -31,6 +31,7 @@ const MAX_WATCH: u64 = 86_400;
   etl run --since 7d      go through the last week again; what is loaded is skipped
   etl status              whether all is well, and how far each source has been loaded
   etl history card 42     what happened to a card
+  etl report page.html    a page of charts: freshness, volume, rejections, lateness
   etl rejected list       what was rejected and is not resolved
   etl verify              whether the warehouse is what the events make of it
   etl migrate             create the schema or bring it up to date, as its owner
@@ -81,6 +82,14 @@ pub enum Command {
 
 Exit status 1 when nothing is known of it.")]
     History(HistoryArguments),
+
+    /// Write a page of charts: freshness, volume, rejections, versions, lateness
+    #[command(after_help = "Examples:
+  etl report warehouse.html
+  etl report - | ssh web 'cat > warehouse.html'
+
+The page stands alone: it asks for nothing from any network.")]
+    Report(ReportArguments),
 
     /// List, show and retry rejected files
     #[command(after_help = "Examples:
@@ -395,6 +404,14 @@ pub struct HistoryArguments {
     /// Print one JSON object, with all that is known
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `etl report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The file to write, replaced as a whole; - is standard output
+    #[arg(value_name = "FILE.html")]
+    pub file: PathBuf,
 }
 
 /// A start given by hand, UTC.

@@ -125,6 +125,17 @@ pub enum Error {
         id: i64,
     },
 
+    /// A report could not be written to its file.
+    #[error(
+        "the report {path} could not be written: {cause}; name a file in a folder that this user may write to, or - for standard output", path = .path.display()
+    )]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+
     /// What was to be printed could not be.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),

@@ -5,8 +5,9 @@
 //! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
 //! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
 //! [`status`] reads the books that runs leave behind, [`history`] what became of one user or card,
-//! and [`rejected`] what was kept for people to look at; an [`audit`] works out from the events what
-//! the warehouse ought to hold. [`shell`] helps to type all this.
+//! and [`rejected`] what was kept for people to look at; a [`report`] puts the whole on a page, and
+//! an [`audit`] works out from the events what the warehouse ought to hold. [`shell`] helps to type
+//! all this.
 
 #![warn(missing_docs)]
 
@@ -20,6 +21,7 @@ pub mod event;
 pub mod history;
 pub mod inbox;
 pub mod rejected;
+pub mod report;
 pub mod run;
 pub mod shell;
 pub mod source;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use etl::cli::{
-    Cli, Command, Format, HistoryArguments, RejectedCommand, RunArguments, StatusArguments,
-    VerifyArguments,
+    Cli, Command, Format, HistoryArguments, RejectedCommand, ReportArguments, RunArguments,
+    StatusArguments, VerifyArguments,
 };
 use etl::error::Error;
 use etl::status::health::STALE_AFTER;
@@ -15,7 +15,7 @@ use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{audit, history, rejected, run, shell, status};
+use etl::{audit, history, rejected, report, run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -42,6 +42,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Run(arguments) => load(&warehouse()?, arguments),
         Command::Status(arguments) => show_status(&warehouse()?, arguments),
         Command::History(arguments) => show_history(&warehouse()?, arguments),
+        Command::Report(arguments) => write_report(&warehouse()?, arguments),
         Command::Rejected(command) => deal_with_rejected(&warehouse()?, command),
         Command::Verify(arguments) => verify(&warehouse()?, arguments),
         Command::Migrate => migrate(&warehouse()?),
@@ -111,6 +112,11 @@ fn show_history(address: &Address, arguments: &HistoryArguments) -> Result<ExitC
     let mut warehouse = Warehouse::connect(address)?;
     let history = history::read(&mut warehouse, arguments.entity, arguments.id)?;
     print_page(&history, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCode, Error> {
+    report::read(&mut Warehouse::connect(address)?)?.write(&arguments.file)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,6 +16,7 @@ mod loader;
 mod model;
 mod prometheus;
 mod rejected;
+mod report;
 mod roles;
 mod schema;
 mod server;
