@@ -41,6 +41,9 @@ const BAR_SHARE: f64 = 0.8;
 /// A bar for something is never lower than this, in pixels.
 const LEAST_BAR: f64 = 1.5;
 
+/// Behind this, of 1, the label of a mark would stand out of the page and ends at its mark.
+const LAST_MARK: f64 = 0.97;
+
 /// Height of the drawing of lines, in units of its own.
 const LINES: f64 = 1_000.0;
 
@@ -98,24 +101,31 @@ pub fn lines(words: &Words, axis: &TimeAxis, lines: &[Line<'_>]) -> Element {
     let values = ValueAxis::to(all.copied().fold(0.0, f64::max), Unit::Seconds);
     let height = |value: f64| (1.0 - values.place(value)) * LINES;
     let path = |line: &Line<'_>| {
-        let mut path = String::new();
-        let mut is_drawing = false;
-        for (bucket, value) in line.values.iter().enumerate() {
-            if let Some(value) = value {
-                // A length of nothing is a dot, where there is nothing on either side.
-                let step = if is_drawing { "L" } else { "M" };
-                let (x, y) = (bucket as f64 + 0.5, height(*value));
-                let _ = write!(path, "{step}{x} {y:.1}");
-                if !is_drawing {
-                    path.push_str("h0");
-                }
-            }
-            is_drawing = value.is_some();
+        let (mut joined, mut dots) = (String::new(), String::new());
+        let value = |bucket: usize| line.values.get(bucket).copied().flatten();
+        for bucket in 0..line.values.len() {
+            let Some(height) = value(bucket).map(height) else {
+                continue;
+            };
+            let follows = bucket > 0 && value(bucket - 1).is_some();
+            let x = bucket as f64 + 0.5;
+            let _ = match (follows, value(bucket + 1).is_some()) {
+                (true, _) => write!(joined, "L{x} {height:.1}"),
+                (false, true) => write!(joined, "M{x} {height:.1}"),
+                // A length of nothing, with round ends, is a dot.
+                (false, false) => write!(dots, "M{x} {height:.1}h0"),
+            };
         }
-        element("path").class(line.class).set("d", path)
+        let path = |class: String, path: String| {
+            (!path.is_empty()).then(|| element("path").set("class", class).set("d", path))
+        };
+        let joined = path(line.class.to_owned(), joined);
+        joined
+            .into_iter()
+            .chain(path(format!("{} dots", line.class), dots))
     };
     let mut chart =
-        frame(words, axis, &values).child(drawing(axis).children(lines.iter().map(path)));
+        frame(words, axis, &values).child(drawing(axis).children(lines.iter().flat_map(path)));
     // The labels stand above the ends of their lines, a line's height apart if those are close.
     let mut above = f64::INFINITY;
     let mut ends: Vec<_> = lines
@@ -243,11 +253,20 @@ fn frame(words: &Words, axis: &TimeAxis, values: &ValueAxis) -> Element {
                     element("line")
                         .class("axis")
                         .set("x1", &x)
-                        .set("x2", x)
+                        .set("x2", &x)
                         .set("y1", TOP + PLOT)
                         .set("y2", TOP + PLOT + 5.0),
                 )
-                .child(text(mark.at, TOP + PLOT + 20.0, mark.label)),
+                .child(
+                    element("text")
+                        .set("x", &x)
+                        .set("y", TOP + PLOT + 20.0)
+                        .set(
+                            "text-anchor",
+                            if mark.at > LAST_MARK { "end" } else { "middle" },
+                        )
+                        .text(mark.label),
+                ),
         );
     }
     chart

@@ -74,9 +74,9 @@ fn head(report: &Report) -> Vec<Element> {
                 format!("of {}", grouped(totals.cards)),
             ),
             total(
-                "Cards of nobody",
+                "Cards without user",
                 totals.cards_without_user,
-                "their users are not known".to_owned(),
+                "user not known".to_owned(),
             ),
             total("Events loaded", events, "users and cards".to_owned()),
             total(
@@ -480,8 +480,8 @@ fn scroll(label: &str, table: Element) -> Element {
         .child(table)
 }
 
-/// A table of few rows and many columns: on a phone its rows stand below each other, each cell with
-/// the name of its column.
+/// A table of few rows and many columns: on a narrow screen its rows stand below each other, each
+/// cell with the name of its column.
 fn stacked(columns: &[&'static str], rows: impl Iterator<Item = Vec<Element>>) -> Element {
     let rows = rows.map(|cells| {
         let named = cells.into_iter().zip(columns);

@@ -149,7 +149,7 @@ fn the_report_counts_what_the_warehouse_holds() {
         "at most 400 per",
         "<dt>Cards</dt><dd>5<small>41 versions</small>",
         "<dt>Active cards</dt><dd>1<small>of 5</small>",
-        "<dt>Cards of nobody</dt><dd>1<",
+        "<dt>Cards without user</dt><dd>1<",
         "<dt>Events loaded</dt><dd>442<",
         "<dt>Files rejected</dt><dd>3<",
         "1: 1; 2: 0; 3: 0; 4: 0; 5: 0; 6 to 10: 4",
