@@ -82,15 +82,15 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
         // What a health check asks, every few seconds: nothing is counted for it.
         (Format::Text, Some(_)) => {
             let progress = status::read_progress(&mut Warehouse::connect(address)?)?;
-            write!(anstream::stdout(), "{progress}")?;
+            print_text(&progress)?;
             progress
         }
         (format, _) => {
             let status = read()?;
             match format {
-                Format::Text => write!(anstream::stdout(), "{status}")?,
+                Format::Text => print_text(&status)?,
                 Format::Json => print_json(&status)?,
-                Format::Prometheus => write!(io::stdout(), "{}", prometheus::Page(&status))?,
+                Format::Prometheus => print_text(&prometheus::Page(&status))?,
             }
             status.progress
         }
@@ -116,7 +116,8 @@ fn show_history(address: &Address, arguments: &HistoryArguments) -> Result<ExitC
 }
 
 fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCode, Error> {
-    report::read(&mut Warehouse::connect(address)?)?.write(&arguments.file)?;
+    let report = report::read(&mut Warehouse::connect(address)?)?;
+    unless_left(report.write(&arguments.file))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -153,7 +154,7 @@ fn migrate(address: &Address) -> Result<ExitCode, Error> {
 }
 
 fn print(text: Vec<u8>) -> Result<ExitCode, Error> {
-    io::stdout().write_all(&text)?;
+    unless_left(io::stdout().write_all(&text))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,13 +162,27 @@ fn print(text: Vec<u8>) -> Result<ExitCode, Error> {
 fn print_page(page: &(impl Display + Serialize), json: bool) -> Result<(), Error> {
     match json {
         true => print_json(page),
-        false => Ok(write!(anstream::stdout(), "{page}")?),
+        false => print_text(page),
     }
+}
+
+/// Prints a text, in colour where there is any and it is wanted.
+fn print_text(text: &impl Display) -> Result<(), Error> {
+    unless_left(write!(anstream::stdout(), "{text}"))
 }
 
 /// Prints one JSON object on one line.
 fn print_json(object: &impl Serialize) -> Result<(), Error> {
     let mut line = serde_json::to_vec(object).map_err(io::Error::from)?;
     line.push(b'\n');
-    Ok(io::stdout().write_all(&line)?)
+    unless_left(io::stdout().write_all(&line))
+}
+
+/// A reader that has left has read what it wanted (`etl history card 42 | head`): that is no error,
+/// and the exit status still says what was found.
+fn unless_left(printed: Result<(), impl Into<Error>>) -> Result<(), Error> {
+    match printed.map_err(Into::into) {
+        Err(Error::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

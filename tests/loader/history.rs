@@ -42,7 +42,8 @@ fn eventful_card() -> Loader {
     loader.put("cards/zeros.json", b"\0\0 42 \0");
     loader.run(&["--settle", "0s"]);
     card(12, "2026-11-23 20:11:00", 7, true);
-    loader.run(&[]);
+    loader.wait_for_free_locks();
+    assert_eq!(loader.run(&[])["loaded"], 1);
     loader
 }
 
@@ -152,6 +153,33 @@ fn an_unknown_key_is_told_in_a_sentence_with_status_1() {
         assert!(said.log.contains(&sentence), "{}", said.log);
     }
     assert_eq!(loader.etl(&["history", "user", "seven"]).status, 2);
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error_and_the_exit_status_stays() {
+    let loader = eventful_card();
+    let unread = |arguments: &[&str]| {
+        let mut child = loader
+            .command(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("etl can be started");
+        drop(child.stdout.take());
+        said(child.wait_with_output().expect("etl ends"))
+    };
+    for arguments in [
+        &["history", "card", "42"],
+        &["history", "card", "42", "--json"] as &[&str],
+        &["report", "-"],
+        &["completions", "bash"],
+    ] {
+        let said = unread(arguments);
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{arguments:?}");
+    }
+    let said = unread(&["status", "--max-lag", "1ns"]);
+    assert_eq!(said.status, 3, "{}", said.log);
+    assert!(!said.log.contains("output"), "{}", said.log);
 }
 
 #[test]
