@@ -317,13 +317,13 @@ impl fmt::Display for Whole {
 /// A text that does nothing to a terminal but show: what would move the cursor, change colours or
 /// turn the direction of writing stands as an escape. `kept` are harmless where the text stands.
 pub(crate) fn printable(text: &str, kept: &[char]) -> String {
+    let stays = |character| matches!(character, '"' | '\'' | '\\') || kept.contains(&character);
     let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            character if kept.contains(&character) => shown.push(character),
-            character => shown.extend(character.escape_debug()),
-        }
+    for piece in text.split_inclusive(stays) {
+        let plain = piece.trim_end_matches(stays);
+        // As a whole: an accent that is a character of its own stands as it is, behind a letter.
+        shown.extend(plain.escape_debug());
+        shown.push_str(&piece[plain.len()..]);
     }
     shown
 }
@@ -349,6 +349,7 @@ mod tests {
             "Jörg 😀 \"a\\b\"\n\t\\r\\u{1b}[2J\\u{202e}\\u{9b}\\0"
         );
         assert_eq!(printable("a\nb", &[]), "a\\nb");
+        assert_eq!(printable("Jo\u{308}rg", &[]), "Jo\u{308}rg");
     }
 
     #[test]
