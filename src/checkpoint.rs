@@ -5,10 +5,12 @@
 //! It is saved in the transaction that loads the files before it, it never passes a file that was
 //! left for later, and it never passes the clock.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::Type;
 use postgres::{GenericClient, Transaction};
 
@@ -225,15 +227,26 @@ impl Checkpoint {
 }
 
 /// Files of a source that were dealt with and that a run from its offset meets again.
-#[derive(Debug, Default)]
-pub struct RecentFiles(HashMap<String, Vec<FileTime>>);
+///
+/// After a burst there are a million, so each is kept as a fingerprint of its name and change time.
+/// 128 bits of keyed hashes: that a new file is taken for one of a million known ones has a chance
+/// of one in 10^32.
+#[derive(Default)]
+pub struct RecentFiles {
+    hashers: [RandomState; 2],
+    files: HashSet<[u64; 2]>,
+}
 
 impl RecentFiles {
+    fn fingerprint(&self, name: &str, changed: FileTime) -> [u64; 2] {
+        self.hashers
+            .each_ref()
+            .map(|hasher| hasher.hash_one((name, changed)))
+    }
+
     /// Whether a file of this name was dealt with as it was when it changed at this time.
     pub fn contains(&self, name: &str, changed: FileTime) -> bool {
-        self.0
-            .get(name)
-            .is_some_and(|times| times.contains(&changed))
+        self.files.contains(&self.fingerprint(name, changed))
     }
 }
 
@@ -243,19 +256,17 @@ impl RecentFiles {
 ///
 /// [`Error::Database`] when they cannot be read.
 pub fn recent_files(client: &mut impl GenericClient, source: Source) -> Result<RecentFiles, Error> {
-    let rows = client
-        .query_typed(
+    let doing = "reading the files seen lately";
+    let mut rows = client
+        .query_typed_raw(
             include_str!("../sql/checkpoint/recent_files.sql"),
-            &[(&source.name(), Type::TEXT)],
+            [(source.name(), Type::TEXT)],
         )
-        .doing("reading the files seen lately")?;
+        .doing(doing)?;
     let mut recent = RecentFiles::default();
-    for row in &rows {
-        recent
-            .0
-            .entry(row.get(0))
-            .or_default()
-            .push(FileTime::from_nanos(row.get(1)));
+    while let Some(row) = rows.next().doing(doing)? {
+        let fingerprint = recent.fingerprint(row.get(0), FileTime::from_nanos(row.get(1)));
+        recent.files.insert(fingerprint);
     }
     Ok(recent)
 }

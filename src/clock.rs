@@ -13,7 +13,7 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// A moment as the file system stamps it: nanoseconds since 1970-01-01 UTC.
 ///
 /// Reaches from 1677 to 2262; what a file system says beyond that counts as the nearest of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileTime(i64);
 
 impl FileTime {

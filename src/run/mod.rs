@@ -232,6 +232,9 @@ impl<'r> Run<'r> {
         self.sources = progress.iter().map(Progress::source).collect();
         let options = self.options;
         let batches = backlog::batches(&waiting, options);
+        if !batches.is_empty() {
+            warehouse::plan_for_probes(client)?;
+        }
         thread::scope(|scope| {
             let (sender, portions) = sync_channel(PORTIONS_AHEAD);
             scope.spawn(|| portion::read_all(&waiting, &batches, options, sender));

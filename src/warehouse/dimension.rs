@@ -6,6 +6,7 @@
 //! [`crate::timeline`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::AddAssign;
 
 use chrono::{DateTime, Utc};
 use postgres::types::{Json, Type};
@@ -18,6 +19,10 @@ use super::{DIMENSION_LOCKS, LOCK_CLASS};
 use crate::error::{Doing, Error};
 use crate::event::{Card, Event, Rejection, User};
 use crate::timeline::{Moment, Revision, State, StoredVersion, Version, revise};
+
+/// Keys whose revisions are written together: enough that a round trip weighs nothing, few enough
+/// that they take little memory.
+const REVISIONS: usize = 8_192;
 
 /// The moments of a key at which something was added or moved.
 type Touched = BTreeMap<i64, BTreeSet<DateTime<Utc>>>;
@@ -207,6 +212,13 @@ pub struct Revised {
     pub closed: i64,
 }
 
+impl AddAssign for Revised {
+    fn add_assign(&mut self, other: Revised) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+    }
+}
+
 /// The events of one transaction on their way into a dimension: they land portion by portion, and
 /// at the end the timelines that they touch are revised in one go.
 #[derive(Debug)]
@@ -353,6 +365,7 @@ impl<S: Dimension> Intake<S> {
                 event.event_id,
             )
         });
+        let mut revised = Revised::default();
         let mut revisions = Vec::new();
         let mut fresh = fresh.into_iter().peekable();
         while let Some(entity_id) = fresh.peek().map(|event| event.entity_id) {
@@ -372,9 +385,13 @@ impl<S: Dimension> Intake<S> {
                 let touched = late.entry(entity_id).or_default();
                 touched.extend(moments.iter().map(|moment| moment.at));
             }
+            if revisions.len() == REVISIONS {
+                revised += write(transaction, &std::mem::take(&mut revisions))?;
+            }
         }
         revisions.extend(revise_late(transaction, &late)?);
-        write(transaction, &revisions)
+        revised += write(transaction, &revisions)?;
+        Ok(revised)
     }
 }
 

@@ -44,6 +44,11 @@ const SESSION: &str = "set default_transaction_isolation = 'read committed';
                        set idle_in_transaction_session_timeout = '5min';
                        select nspname from pg_namespace where nspname = 'etl'";
 
+/// What the statements of a run need: each probes an index with the keys of its batch. The planner
+/// knows neither how many these are nor, within a long transaction, how much a table has grown, and
+/// takes to joining with the whole of it.
+const PROBES: &str = "set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+
 /// A connection to the warehouse.
 pub struct Warehouse {
     client: Client,
@@ -176,6 +181,15 @@ impl Warehouse {
 /// As [`Warehouse::migrate`].
 pub fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), Error> {
     schema::migrate_for_now(transaction)
+}
+
+/// Has the planner probe indexes from now on.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the connection fails.
+pub fn plan_for_probes(client: &mut impl GenericClient) -> Result<(), Error> {
+    client.batch_execute(PROBES).doing("setting up the planner")
 }
 
 /// Reads checkpoints, see [`Warehouse::checkpoints`].
