@@ -17,6 +17,7 @@ use postgres::{GenericClient, Transaction};
 use crate::clock::FileTime;
 use crate::error::{Doing, Error};
 use crate::inbox::FolderStamp;
+use crate::patrol::Round;
 use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::rows;
@@ -32,6 +33,8 @@ pub struct Checkpoint {
     pub pending: i64,
     /// The folder when it was last at rest.
     pub rest: Option<Rest>,
+    /// How far the patrol of a big folder has come.
+    pub round: Option<Round>,
 }
 
 /// A folder at rest: it was listed, it had not changed for an overlap, and nothing in it was left to
@@ -85,7 +88,8 @@ impl Reach {
 
 impl Checkpoint {
     /// From where a run looks at files: the offset less the overlap, or the start it was given;
-    /// `None` is everything.
+    /// `None` is everything. In a big folder it looks further back, to the last time that every file
+    /// has been asked.
     ///
     /// An offset ahead of the clock is a clock that was set back; files that have changed since
     /// bear its new time. If that was more than the overlap, nobody knows how far back they reach.
@@ -100,7 +104,8 @@ impl Checkpoint {
         }
         let start = self.offset?.before(overlap);
         if start <= now {
-            return Some(start.min(now.before(overlap)));
+            let verified = self.round.map_or(now, |round| round.verified_at);
+            return Some(start.min(now.before(overlap)).min(verified.before(overlap)));
         }
         log::warn!(
             "the clock stands before the checkpoint of {}, so it was set back: looking at everything in the folder",
@@ -198,7 +203,10 @@ impl Checkpoint {
         let Some(offset) = self.offset else {
             return Ok(());
         };
-        let horizon = offset.before(overlap);
+        let horizon = match self.round {
+            Some(round) => offset.min(round.verified_at).before(overlap),
+            None => offset.before(overlap),
+        };
         let source = self.source.name();
         transaction
             .execute_typed(
@@ -288,6 +296,7 @@ mod tests {
             offset: offset.map(FileTime::from_nanos),
             pending: 0,
             rest: None,
+            round: None,
         }
     }
 

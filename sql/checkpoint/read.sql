@@ -6,6 +6,10 @@ select
   (select max(version) from etl.schema_history) as schema_version,
   folder_inode,
   folder_changed_ns,
-  listed_at
+  listed_at,
+  verified_at,
+  round_began_at,
+  round_turns,
+  round_turn
 from etl.checkpoint
 where source = any($1)

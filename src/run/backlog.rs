@@ -10,6 +10,7 @@ use crate::checkpoint::{self, Checkpoint, Reach, Rest};
 use crate::clock::{self, FileTime};
 use crate::error::Error;
 use crate::inbox::{Entry, Folder, Listing, name_text};
+use crate::patrol::Patrol;
 use crate::source::Source;
 
 /// Bytes of documents that a batch holds before it is closed, even if it has room for more files:
@@ -43,6 +44,8 @@ pub(super) struct Progress {
     scanned_at: FileTime,
     /// The folder's rest, if this run can tell.
     rest: Option<Rest>,
+    /// What this run learns of old files, if it is to be saved.
+    patrol: Option<Patrol>,
 }
 
 /// Scans the folder of a source; the inner error is one of the folder alone.
@@ -60,14 +63,21 @@ pub(super) fn find(
         Err(failure) => return Ok(Err(failure)),
     };
     let rests = since.is_none() && checkpoint.rests(stamp, options.overlap, scanned_at);
-    let scan = match rests {
+    let names = match rests {
         true => Ok(Listing::default()),
-        false => folder.scan(checkpoint.start(since, options.overlap, scanned_at)),
+        false => folder.list(),
     };
-    let mut listing = match scan {
+    let mut listing = match names {
         Ok(listing) => listing,
         Err(failure) => return Ok(Err(failure)),
     };
+    let from = checkpoint.start(since, options.overlap, scanned_at);
+    let everything = since.is_some() || from.is_none();
+    let mut patrol = Patrol::begin(client, &checkpoint, listing.len(), everything, scanned_at)?;
+    match folder.look(&mut listing, from, |file| patrol.asks(file)) {
+        Ok(look) => patrol.note(&look.old, &look.young),
+        Err(failure) => return Ok(Err(failure)),
+    }
     // A backfill looks again even at what was seen lately: that is what it is asked for.
     if since.is_none() && !listing.is_empty() {
         let seen = checkpoint::recent_files(client, checkpoint.source)?;
@@ -88,6 +98,7 @@ pub(super) fn find(
             true => None,
             false => Rest::of(stamp, options.overlap, scanned_at),
         },
+        patrol: (!rests && since.is_none() && patrol.is_worth_saving()).then_some(patrol),
     };
     if progress.contiguous {
         progress.checkpoint.pending = 0;
@@ -133,6 +144,11 @@ impl Progress {
     /// Notes that the checkpoint has been saved.
     pub(super) fn saved(&mut self) {
         self.saved = self.checkpoint;
+    }
+
+    /// What the run has learned of old files.
+    pub(super) fn take_patrol(&mut self) -> Option<Patrol> {
+        self.patrol.take()
     }
 
     /// The folder's rest, if it is worth noting: nothing is left in it.

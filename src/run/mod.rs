@@ -312,7 +312,10 @@ impl<'r> Run<'r> {
         progress: &mut [Progress],
     ) -> Result<(), Error> {
         let now = clock::now();
-        for source in progress.iter() {
+        for source in progress.iter_mut() {
+            if let Some(patrol) = source.take_patrol() {
+                patrol.save(client)?;
+            }
             if let Some(rest) = source.rest() {
                 source.checkpoint().note_rest(client, rest)?;
             }

@@ -21,6 +21,7 @@ use crate::checkpoint::{Checkpoint, Rest};
 use crate::clock::FileTime;
 use crate::error::{Doing, Error, explain};
 use crate::inbox::FolderStamp;
+use crate::patrol::Round;
 use crate::source::Source;
 use address::Address;
 
@@ -249,5 +250,6 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
         offset: row.get::<_, Option<DateTime<Utc>>>(1).map(Into::into),
         pending: row.get(2),
         rest: rest(row),
+        round: Round::from_row(row, 7),
     })
 }

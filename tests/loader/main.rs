@@ -14,6 +14,7 @@ mod fixture;
 mod history;
 mod loader;
 mod model;
+mod patrol;
 mod prometheus;
 mod rejected;
 mod report;

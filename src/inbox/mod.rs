@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use crate::clock::FileTime;
 use crate::cores;
 use crate::error::Error;
+use crate::patrol::Fingerprint;
 use crate::source::Source;
 
 pub use names::name_bytes;
@@ -77,49 +78,83 @@ impl Folder {
         })
     }
 
-    /// Lists the event files that changed at `from` or later, in the order in which they changed.
+    /// Lists the names of the event files, in no order, with nothing known of the files yet.
     ///
-    /// Hidden names and those not ending in `.json` are passed over, and so are files that vanish
-    /// meanwhile.
+    /// Hidden names and those not ending in `.json` are passed over.
     ///
     /// # Errors
     ///
     /// [`Error::Folder`] when the folder cannot be listed.
-    pub fn scan(&self, from: Option<FileTime>) -> Result<Listing, Error> {
-        self.list(from)
-            .map_err(|errno| Error::folder(self.source, self.path.clone(), errno.into()))
-    }
-
-    fn list(&self, from: Option<FileTime>) -> rustix::io::Result<Listing> {
+    pub fn list(&self) -> Result<Listing, Error> {
+        let failure = |errno: Errno| Error::folder(self.source, self.path.clone(), errno.into());
         let mut listing = Listing::default();
-        for entry in Dir::read_from(&self.handle)? {
-            let entry = entry?;
+        for entry in Dir::read_from(&self.handle).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
             let name = entry.file_name().to_bytes();
             if !name.starts_with(b".") && name.ends_with(EVENT_SUFFIX) {
                 listing.push(name);
+                listing.inodes.push(entry.ino());
             }
         }
-        // Each call waits for the kernel alone, so the cores share the names.
-        let Listing { names, entries } = &mut listing;
-        let share = cores::share(entries.len());
-        cores::each(entries.chunks_mut(share), |entries| {
-            for entry in entries {
-                let name = &names[entry.name_range()];
-                match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => entry.note(&stat),
-                    Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(errno),
-                }
-            }
-            Ok(())
-        })
-        .into_iter()
-        .collect::<Result<(), Errno>>()?;
-        listing
-            .entries
-            .retain(|entry| entry.was_there && from.is_none_or(|from| entry.changed >= from));
-        listing.sort();
         Ok(listing)
+    }
+
+    /// Asks files of a listing for their times, those that `asks` names, and leaves in it the ones
+    /// that changed at `from` or later, in the order in which they changed. Answers with what the
+    /// files have said that were asked. Files that vanish meanwhile are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] when the system does not tell.
+    pub fn look(
+        &self,
+        listing: &mut Listing,
+        from: Option<FileTime>,
+        asks: impl Fn(Fingerprint) -> bool + Sync,
+    ) -> Result<Look, Error> {
+        let Listing {
+            names,
+            entries,
+            inodes,
+        } = listing;
+        let share = cores::share(entries.len());
+        // Each call waits for the kernel alone, so the cores share the names.
+        let looks = cores::each(
+            entries.chunks_mut(share).zip(inodes.chunks(share)),
+            |(entries, inodes)| {
+                let mut look = Look::default();
+                for (entry, inode) in entries.iter_mut().zip(inodes) {
+                    let name = &names[entry.name_range()];
+                    let fingerprint = Fingerprint::of(name, *inode);
+                    if !asks(fingerprint) {
+                        continue;
+                    }
+                    match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                        Ok(stat) => entry.note(&stat),
+                        Err(Errno::NOENT) => continue,
+                        Err(errno) => return Err(errno),
+                    }
+                    if from.is_some_and(|from| entry.changed < from) {
+                        entry.is_asked = false;
+                        look.old.push(fingerprint);
+                    } else {
+                        look.young.push(fingerprint);
+                    }
+                }
+                Ok(look)
+            },
+        );
+        let mut all = Look::default();
+        for look in looks {
+            let Look { old, young } =
+                look.map_err(|errno| Error::folder(self.source, self.path.clone(), errno.into()))?;
+            all.old.extend(old);
+            all.young.extend(young);
+        }
+        listing.inodes = Vec::new();
+        listing.entries.retain(|entry| entry.is_asked);
+        listing.sort();
+        Ok(all)
     }
 
     /// Reads a file of the listing if it is a regular file of at most `max_size` bytes.
@@ -244,6 +279,17 @@ impl Stamp {
 pub struct Listing {
     names: Vec<u8>,
     entries: Vec<Entry>,
+    /// Inode numbers of the files, until they have been asked for their times.
+    inodes: Vec<u64>,
+}
+
+/// The files that were asked for their times.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Those that changed before the stretch that was looked for.
+    pub old: Vec<Fingerprint>,
+    /// Those that are in it.
+    pub young: Vec<Fingerprint>,
 }
 
 /// One file of a [`Listing`], small, since there can be millions.
@@ -256,7 +302,8 @@ pub struct Entry {
     size: u32,
     /// The system allows 255 bytes.
     name_length: u16,
-    was_there: bool,
+    /// Whether it was asked, was there, and is one to look at.
+    is_asked: bool,
     is_regular: bool,
 }
 
@@ -274,23 +321,21 @@ impl Entry {
         let stamp = Stamp::of(stat);
         self.changed = stamp.changed;
         self.size = u32::try_from(stamp.size).unwrap_or(u32::MAX);
-        self.was_there = true;
+        self.is_asked = true;
         self.is_regular = is_regular(stat);
     }
 }
 
 impl Listing {
     fn push(&mut self, name: &[u8]) {
-        // A name that is longer than any system allows is none that a file has.
-        let Ok(name_length) = u16::try_from(name.len()) else {
-            return;
-        };
+        // No system has names that do not fit.
+        let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
         self.entries.push(Entry {
             changed: FileTime::from_nanos(0),
             name_start: self.names.len(),
             size: 0,
             name_length,
-            was_there: false,
+            is_asked: false,
             is_regular: false,
         });
         self.names.extend_from_slice(name);

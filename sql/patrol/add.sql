@@ -1,0 +1,3 @@
+-- Files that have grown old.
+insert into etl.old_file (source, fingerprints)
+values ($1, $2)
