@@ -3,13 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::server;
+use crate::server::{PASSWORD, Server};
+
+/// The settings that a server has by itself, in the place of those that spare the tests the disk.
+const DURABLE: [&str; 3] = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
+
+/// The server of all measurements.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&[], &DURABLE))
+}
 
 /// The seed of everything random.
 const SEED: &str = "7";
@@ -126,6 +136,33 @@ impl Ground {
             elapsed,
             serde_json::from_str(&said).expect("the summary is JSON"),
         )
+    }
+
+    /// Lands the cards' files with dlt, by the Python that `PYTHON` names, and tells how long that
+    /// took from inside, so that starting Python does not count.
+    pub fn land_with_dlt(&self) -> Duration {
+        let url = format!(
+            "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{}",
+            server().port,
+            self.database
+        );
+        let output = Command::new(std::env::var_os("PYTHON").unwrap_or("python3".into()))
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/bench/dlt_load.py"
+            ))
+            .arg(self.inbox("cards"))
+            .arg(url)
+            .output()
+            .expect("python3 can be started");
+        let said = String::from_utf8_lossy(&output.stdout);
+        match said.lines().last().and_then(|line| line.parse().ok()) {
+            Some(seconds) => Duration::from_secs_f64(seconds),
+            None => panic!(
+                "PYTHON has to name a Python with dlt[postgres]: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ),
+        }
     }
 
     /// Runs `etl run` and tells how long it took and the most memory it had, in bytes.

@@ -17,6 +17,10 @@ const BURST: usize = 100_000;
 /// Files of the big folder.
 const MILLION: usize = 1_000_000;
 
+/// Files that dlt lands, and how often: it takes its time.
+const DLT_FILES: usize = 100_000;
+const DLT_ROUNDS: usize = 3;
+
 /// New files of a steady run.
 const NEW_FILES: usize = 20;
 
@@ -111,6 +115,32 @@ pub fn burst() {
         seconds(load),
         ratio(load, floor),
         BURST as f64 / load.as_secs_f64()
+    );
+}
+
+/// The same files landed raw with dlt, and with `etl run` as dimensions: at least 10 times the
+/// events a second.
+pub fn dlt() {
+    let mut ground = Ground::new();
+    ground.write_cards(DLT_FILES);
+    let (mut others, mut loads) = (Vec::new(), Vec::new());
+    for _ in 0..DLT_ROUNDS {
+        ground.empty_warehouse();
+        others.push(ground.land_with_dlt());
+        loads.push(ground.run(&[]).0);
+    }
+    let (other, load) = (median(others), median(loads));
+    let rate = |time: Duration| DLT_FILES as f64 / time.as_secs_f64();
+    println!(
+        "  dlt             {}   {:.0} files a second",
+        seconds(other),
+        rate(other)
+    );
+    println!(
+        "  etl run         {}   {:.0} files a second, {:.1} times as many",
+        seconds(load),
+        rate(load),
+        ratio(other, load)
     );
 }
 

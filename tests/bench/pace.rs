@@ -1,9 +1,10 @@
 //! How fast the loader is, against the floor that the file system and PostgreSQL set.
 //!
 //! ```text
-//! cargo bench                            everything but `scale`
-//! cargo bench -- burst steady            by name
-//! cargo bench -- scale                   10 million events: some minutes and 5 GB
+//! cargo bench --bench pace                        everything but `dlt` and `scale`
+//! cargo bench --bench pace -- burst steady        by name
+//! cargo bench --bench pace -- scale               10 million events: some minutes and 5 GB
+//! PYTHON=… cargo bench --bench pace -- dlt        beside dlt, by a Python that has dlt[postgres]
 //! ```
 //!
 //! Every figure is the median of alternating rounds of the floor and the real `etl`, in one run on
@@ -23,9 +24,10 @@ use ground::Ground;
 /// A measurement: its name on the command line, and whether it is done unasked.
 type Measurement = (&'static str, bool, fn());
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     ("program", true, measure::program),
     ("burst", true, measure::burst),
+    ("dlt", false, measure::dlt),
     ("steady", true, measure::steady),
     ("late", true, measure::late),
     ("size", true, measure::size),
