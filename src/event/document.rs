@@ -32,6 +32,10 @@ const NUMERIC_FRACTION_DIGITS: i64 = 16_383;
 /// that the whole table cannot be dumped.
 const MAX_GROWTH: usize = 16 << 20;
 
+/// Fields that an object of the services does not exceed: room is made for them, and their names are
+/// compared pair by pair.
+const FEW: usize = 8;
+
 /// Length of a UUID in its one canonical form, 8-4-4-4-12 hexadecimal digits (RFC 9562).
 const UUID_CHARS: usize = 36;
 
@@ -101,6 +105,23 @@ impl<'a> Fields<'a> {
                 what: UNPAIRED_SURROGATE,
             })?;
         let fields = Fields { path, entries };
+        if fields.entries.len() <= FEW {
+            let repeated = fields
+                .entries
+                .iter()
+                .enumerate()
+                .find(|(index, (name, _))| {
+                    fields.entries[..*index]
+                        .iter()
+                        .any(|(earlier, _)| earlier == name)
+                });
+            return match repeated {
+                Some((_, (name, _))) => Err(Rejection::DuplicateField {
+                    field: fields.place(name),
+                }),
+                None => Ok(fields),
+            };
+        }
         // Sorted rather than compared pair by pair: a hostile document has a hundred thousand
         // fields.
         let mut names: Vec<&str> = fields
@@ -419,7 +440,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
+                let mut entries = Vec::with_capacity(FEW);
                 while let Some((Text(name), value)) = map.next_entry()? {
                     entries.push((name, value));
                 }

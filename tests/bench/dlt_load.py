@@ -18,7 +18,7 @@ os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 import dlt  # noqa: E402, it reads the environment when it is imported
 
 
-@dlt.resource(name="event", max_table_nesting=0)
+@dlt.resource(name="event")
 def events():
     for entry in os.scandir(folder):
         if entry.name.endswith(".json"):
