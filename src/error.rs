@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
+use postgres::error::SqlState;
 use thiserror::Error;
 
 use crate::history::Entity;
@@ -47,7 +48,7 @@ pub enum Error {
     Database {
         /// What was being done, as it continues "failed while".
         doing: &'static str,
-        /// What PostgreSQL says.
+        /// What PostgreSQL says, and what to do where that can be told.
         cause: String,
     },
 
@@ -167,13 +168,14 @@ fn listed(numbers: &[i64]) -> String {
 
 /// The error of a failed commit: if the server still answers, the batch was undone.
 pub fn commit_failed(error: &postgres::Error) -> Error {
-    let cause = explain(error);
     match error.as_db_error() {
         Some(_) => Error::Database {
             doing: "committing a batch",
-            cause,
+            cause: explain_with_advice(error),
         },
-        None => Error::Commit { cause },
+        None => Error::Commit {
+            cause: explain(error),
+        },
     }
 }
 
@@ -191,7 +193,7 @@ impl<T> Doing<T> for Result<T, postgres::Error> {
     fn doing(self, doing: &'static str) -> Result<T, Error> {
         self.map_err(|error| Error::Database {
             doing,
-            cause: explain(&error),
+            cause: explain_with_advice(&error),
         })
     }
 }
@@ -214,4 +216,50 @@ pub fn explain(error: &postgres::Error) -> String {
         text.push_str(more);
     }
     format!("{text} (SQLSTATE {})", database.code().code()).replace('\n', " ")
+}
+
+/// What to do when the server ends a session, or the connection ends without a word.
+const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session (pg_terminate_backend), \
+                             or the network failed";
+
+/// What [`explain`] says, and what to do where that can be told.
+pub fn explain_with_advice(error: &postgres::Error) -> String {
+    // What the server said last can be lost with the connection.
+    let is_broken =
+        error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
+    match advice(error).or(is_broken.then_some(SESSION_ENDED)) {
+        Some(advice) => format!("{}; {advice}", explain(error)),
+        None => explain(error),
+    }
+}
+
+/// What to do about an error whose code tells it, whatever was being done.
+pub fn advice(error: &postgres::Error) -> Option<&'static str> {
+    Some(match *error.code()? {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
+        }
+        SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "pg_stat_activity tells who holds the connections; max_connections of the server, or the CONNECTION LIMIT \
+             of this user or database, is how many there can be"
+        }
+        SqlState::LOCK_NOT_AVAILABLE => {
+            "another session held what was needed for longer than lock_timeout, and this names it while it does: \
+             select pid, usename, mode, relation::regclass, query from pg_locks join pg_stat_activity using (pid) \
+             where granted"
+        }
+        SqlState::DISK_FULL => "make room on the disk of the server",
+        SqlState::QUERY_CANCELED => {
+            "somebody cancelled it (pg_cancel_backend), or a statement_timeout is set for this user or database, \
+             which a batch needs more than"
+        }
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            SESSION_ENDED
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "this is a standby, or default_transaction_read_only is on: name the server that can be written to"
+        }
+        _ => return None,
+    })
 }

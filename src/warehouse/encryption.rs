@@ -26,7 +26,7 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::error::{Error, explain};
+use crate::error::{Error, advice, explain};
 
 /// Where libpq looks for the certificates of authorities unless told otherwise, in the home folder.
 const DEFAULT_ROOT_CERTIFICATE: &str = ".postgresql/root.crt";
@@ -289,17 +289,8 @@ impl Encryption {
 
     /// Why there is no connection, and what to do.
     fn explain(&self, error: &postgres::Error) -> (String, &'static str) {
-        match error.code() {
-            Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-                return (
-                    explain(error),
-                    "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD",
-                );
-            }
-            Some(&SqlState::INVALID_CATALOG_NAME) => {
-                return (explain(error), "create the database, or name another one");
-            }
-            _ => {}
+        if let Some(advice) = advice(error) {
+            return (explain(error), advice);
         }
         if error
             .source()

@@ -8,7 +8,7 @@ use bytes::{BufMut, BytesMut};
 use postgres::Transaction;
 use postgres::types::{IsNull, ToSql, Type};
 
-use crate::error::{Doing, Error, explain};
+use crate::error::{Doing, Error, explain_with_advice};
 
 /// First bytes of a stream in the binary format (PostgreSQL's documentation, "COPY", "Binary
 /// Format"): its signature, no flags, no extension.
@@ -92,7 +92,7 @@ fn encode(
 /// What broke a stream: what the server says, where it says something.
 fn broken(error: io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    cause.map_or_else(|| error.to_string(), explain)
+    cause.map_or_else(|| error.to_string(), explain_with_advice)
 }
 
 /// The parameters of one statement, in order, each with its type: a statement whose types are known
