@@ -39,11 +39,29 @@ const DIMENSION_LOCKS: i32 = 101;
 /// What a session needs whatever the defaults of its user or database are. Each statement has to
 /// see what was committed before it, and not just before the transaction: a run waits for the locks
 /// of others in the middle of one. And a program that is stopped in a transaction must not keep its
-/// locks for ever. Last, whether there is a schema is asked, so that the server need not log a
-/// failed statement to say that there is none.
+/// locks for ever.
+///
+/// A lock of somebody else's is waited for as long as a batch may take (100,000 files: a few
+/// seconds), with room for a slower server, and no longer: a run that waits keeps the lock of its
+/// source, so that cron's next runs do nothing, and says nothing either. It holds for the advisory
+/// locks of migrations and dimensions too, behind which there is a migration or one batch of another
+/// run. And a migration that waits for an analyst's query does not block everybody behind it for
+/// long. Who sets another `lock_timeout` for the user or the database has reasons.
+///
+/// The server tries a silent connection after 30 s and gives it up a minute later, and not after
+/// its system's two hours, for which a machine that vanished would keep the lock of its run.
+///
+/// Whether there is a schema is asked too, so that the server need not log a failed statement to
+/// say that there is none.
 const SESSION: &str = "set default_transaction_isolation = 'read committed';
                        set idle_in_transaction_session_timeout = '5min';
-                       select nspname from pg_namespace where nspname = 'etl'";
+                       set tcp_keepalives_idle = 30;
+                       set tcp_keepalives_interval = 10;
+                       set tcp_keepalives_count = 6;
+                       select exists (select from pg_namespace where nspname = 'etl'),
+                              set_config('lock_timeout',
+                                         coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'),
+                                         false)";
 
 /// What the statements of a run need: each probes an index with the keys of its batch. The planner
 /// knows neither how many these are nor, within a long transaction, how much a table has grown, and
@@ -69,9 +87,9 @@ impl Warehouse {
         let answers = client
             .simple_query(SESSION)
             .doing("setting up the session")?;
-        let has_schema = answers
-            .iter()
-            .any(|answer| matches!(answer, SimpleQueryMessage::Row(_)));
+        let has_schema = answers.iter().any(
+            |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
+        );
         Ok(Warehouse { client, has_schema })
     }
 
