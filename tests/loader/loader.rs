@@ -5,18 +5,19 @@ use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{is_root, server};
+use crate::server::{Server, is_root, server};
 use crate::tables::Tables;
 
-/// How long a lock may outlive the run that held it.
-const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// How long something may take that happens at once: a run reaches a step, or a lock is let go by
+/// the backend of a run that is dead.
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A user who owns nothing, on every Linux.
 const NOBODY: u32 = 65_534;
@@ -45,13 +46,18 @@ pub struct Said {
 impl Loader {
     /// An empty inbox and an empty database.
     pub fn new() -> Loader {
+        Loader::on(server())
+    }
+
+    /// An empty inbox and an empty database of this server.
+    pub fn on(server: &Server) -> Loader {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for source in ["users", "cards"] {
             fs::create_dir(folder.path().join(source))
                 .expect("the temporary folder can be written");
         }
-        let database = server().create_database();
-        let url = server().url(&database);
+        let database = server.create_database();
+        let url = server.url(&database);
         Loader {
             folder,
             database,
@@ -141,8 +147,17 @@ impl Loader {
 
     /// Runs the command as a user to whom permissions apply, which root is not.
     pub fn etl_unprivileged(&self, arguments: &[&str]) -> Said {
+        said(
+            self.unprivileged_command(arguments)
+                .output()
+                .expect("etl can be started"),
+        )
+    }
+
+    /// The command as a user to whom permissions apply.
+    pub fn unprivileged_command(&self, arguments: &[&str]) -> Command {
         if !is_root() {
-            return self.etl(arguments);
+            return self.command(arguments);
         }
         let program = self.path("etl");
         fs::copy(env!("CARGO_BIN_EXE_etl"), &program).expect("the program can be copied");
@@ -156,7 +171,26 @@ impl Loader {
             .env("ETL_INBOX", self.folder.path())
             .uid(NOBODY)
             .gid(NOBODY);
-        said(command.output().expect("etl can be started"))
+        command
+    }
+
+    /// Starts the command and lets it run.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        start(&mut self.command(arguments))
+    }
+
+    /// Waits until a query, which says `what`, answers true.
+    pub fn wait_until(&self, what: &str, query: &str) {
+        let mut client = self.client();
+        let began = Instant::now();
+        while !client
+            .query_one(query, &[])
+            .unwrap_or_else(|error| panic!("{query}: {error:?}"))
+            .get::<_, bool>(0)
+        {
+            assert!(began.elapsed() < WAIT_LIMIT, "in vain: {what}");
+            sleep(Duration::from_millis(2));
+        }
     }
 
     /// Runs `etl run --json` with more arguments, which must succeed, and checks that its numbers
@@ -172,15 +206,26 @@ impl Loader {
     /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by
     /// a moment.
     pub fn wait_for_free_locks(&self) {
-        let locks = "select count(*) from pg_locks
+        let locks = "select count(*) = 0 from pg_locks
                      where locktype = 'advisory'
                        and database = (select oid from pg_database where datname = current_database())";
-        let began = Instant::now();
-        while self.value(locks) != "0" {
-            assert!(began.elapsed() < LOCK_LIMIT, "a lock was left behind");
-            sleep(Duration::from_millis(10));
-        }
+        self.wait_until("no lock is left behind", locks);
     }
+}
+
+/// Starts a command and lets it run; what it says is kept for [`finish`].
+pub fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("etl can be started")
+}
+
+/// Waits for the end of a command.
+pub fn finish(child: Child) -> Said {
+    said(child.wait_with_output().expect("etl is ours"))
 }
 
 pub fn said(output: Output) -> Said {

@@ -1,21 +1,27 @@
 //! Drives the real `etl` against a real PostgreSQL that the tests start themselves.
 //!
 //! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them,
-//! `tables` what the database holds and `model` what it ought to hold. The other modules are the
-//! tests.
+//! `tables` what the database holds and `model` what it ought to hold. `books` checks the latter
+//! two against each other and the loader's own accounts. What gets in the way of a run: `obstacle`
+//! stops it at a step, `proxy` cuts its connection. The other modules are the tests.
 
 mod acceptance;
 mod audit;
+mod books;
 mod commands;
+mod database_faults;
 mod dictionary;
 mod examples;
 mod failures;
 mod fixture;
 mod history;
+mod killed;
 mod loader;
 mod model;
+mod obstacle;
 mod patrol;
 mod prometheus;
+mod proxy;
 mod rejected;
 mod report;
 mod roles;

@@ -1,14 +1,15 @@
 //! A throwaway PostgreSQL, one for all tests of the process, each test with a database of its own;
-//! and others with settings of their own for tests that need them.
+//! and others for tests that stop theirs, or need settings of their own.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,17 @@ pub const PASSWORD: &str = "not-a-secret";
 pub struct Server {
     folder: PathBuf,
     pub port: u16,
-    /// Its standard input stays open for as long as this process lives.
-    _shell: Child,
+    /// Its standard input stays open for as long as this lives.
+    shell: Mutex<Child>,
+}
+
+/// A way to stop the server.
+#[derive(Clone, Copy, Debug)]
+pub enum Shutdown {
+    /// Sessions are ended, and what they do is undone.
+    Fast,
+    /// As if it had crashed: it recovers from its log when it starts again.
+    Immediate,
 }
 
 /// The server of this process.
@@ -79,17 +89,38 @@ impl Server {
         let server = Server {
             folder,
             port,
-            _shell: shell,
+            shell: Mutex::new(shell),
         };
+        server.wait_until_up();
+        server
+    }
+
+    fn wait_until_up(&self) {
         let began = Instant::now();
-        while let Err(error) = Client::connect(&server.url("postgres"), NoTls) {
+        while let Err(error) = Client::connect(&self.url("postgres"), NoTls) {
             if began.elapsed() > START_LIMIT {
-                let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 panic!("PostgreSQL did not start: {error}\n{log}");
             }
             sleep(Duration::from_millis(50));
         }
-        server
+    }
+
+    /// Stops the server and starts it again.
+    pub fn restart(&self, shutdown: Shutdown) {
+        let mut before = Client::connect(&self.url("postgres"), NoTls).expect("the server is up");
+        let signal = match shutdown {
+            Shutdown::Fast => "INT",
+            Shutdown::Immediate => "QUIT",
+        };
+        let mut shell = self.shell.lock().expect("nothing panics with the lock");
+        let input = shell.stdin.as_mut().expect("the shell reads");
+        writeln!(input, "{signal}").expect("the shell reads");
+        // Until the old server is gone, it could be taken for the new one.
+        while before.simple_query("").is_ok() {
+            sleep(Duration::from_millis(1));
+        }
+        self.wait_until_up();
     }
 
     /// A file that the server was started with.
@@ -164,7 +195,7 @@ pub fn is_root() -> bool {
 }
 
 /// A user to run PostgreSQL as, since it refuses to run as root: `postgres`, or `nobody`.
-fn unprivileged_user() -> (u32, u32) {
+pub fn unprivileged_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd can be read");
     ["postgres", "nobody"]
         .iter()

@@ -1,0 +1,339 @@
+//! A run can be killed anywhere: what it has committed is kept, what it has not is not there, and
+//! the next run goes on. Exactly once, both ways.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use crate::books;
+use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
+use crate::obstacle::{Obstacle, Step};
+
+/// Runs that are killed, unless `ETL_KILLS` says otherwise.
+const KILLS: usize = 100;
+
+/// Events per second of a service: a run has some to load, and keeps up with them.
+const RATE: &str = "50";
+
+/// Events after which a service stops by itself, so that it does not outlive a test that is killed
+/// for long.
+const MOST_EVENTS: &str = "30000";
+
+/// How many runs are to be killed.
+pub fn kills() -> usize {
+    match std::env::var("ETL_KILLS") {
+        Ok(kills) => kills.parse().expect("ETL_KILLS is a number"),
+        Err(_) => KILLS,
+    }
+}
+
+/// A pause of a random length within what a run takes.
+pub struct Moment {
+    /// The mean of the latest runs.
+    run: Duration,
+}
+
+impl Moment {
+    pub fn new() -> Moment {
+        Moment {
+            run: Duration::from_millis(50),
+        }
+    }
+
+    /// Notes how long a run took that got to its end.
+    pub fn note(&mut self, run: Duration) {
+        self.run = (self.run * 3 + run) / 4;
+    }
+
+    pub fn wait(&self) {
+        sleep(self.run.mul_f64(rand::rng().random_range(0.0..1.2)));
+    }
+}
+
+/// How a random run is asked for.
+pub fn random_arguments() -> &'static [&'static str] {
+    let arguments: [&[&str]; 5] = [
+        &["run"],
+        &["run", "--batch-size", "3"],
+        &["run", "--batch-size", "10"],
+        &["run", "--source", "cards", "--batch-size", "5"],
+        &["run", "--since", "2s"],
+    ];
+    arguments[rand::rng().random_range(0..arguments.len())]
+}
+
+/// Puts some events into the inbox, late ones and bad ones among them; numbers of events never
+/// come twice.
+pub fn put_some(loader: &Loader, next: &mut u64) {
+    let mut random = rand::rng();
+    for _ in 0..10 {
+        let number = *next;
+        *next += 1;
+        let at = format!("2026-11-23 20:{:02}:20", random.random_range(0..60));
+        let (id, key) = (event_id(number), random.random_range(0..9));
+        match random.random_range(0..20) {
+            0 => loader.put(&format!("cards/{number}.json"), "{\"metadata\": {}}"),
+            1..10 => loader.put(
+                &format!("users/{number}.json"),
+                user_event(&id, &at, key, "Ann", f64::from(random.random_range(0..3))).to_string(),
+            ),
+            _ => loader.put(
+                &format!("cards/{number}.json"),
+                card_event(&id, &at, key, 3, random.random()).to_string(),
+            ),
+        };
+    }
+}
+
+/// Starts runs after each other, and does something to all but every fourth at a random moment,
+/// until it has been done so often as it should: `strike` says whether it hit. Each run has some
+/// new events to load.
+pub fn batter(
+    loader: &Loader,
+    strikes: usize,
+    mut start_run: impl FnMut() -> Command,
+    mut strike: impl FnMut(&mut Child) -> bool,
+) -> usize {
+    let (mut hits, mut number) = (0, 0);
+    let mut moment = Moment::new();
+    for round in 0.. {
+        if hits >= strikes {
+            break;
+        }
+        put_some(loader, &mut number);
+        let began = Instant::now();
+        let mut run = start(&mut start_run());
+        if round % 4 == 0 {
+            if check(&finish(run)) {
+                moment.note(began.elapsed());
+            }
+        } else {
+            moment.wait();
+            hits += usize::from(strike(&mut run));
+            check(&finish(run));
+        }
+    }
+    hits
+}
+
+/// A run that got to its end says so by its exit status, and a failed one in one line.
+pub fn check(said: &Said) -> bool {
+    let errors = said.log.lines().filter(|line| line.contains("ERROR"));
+    match said.status {
+        0 => assert_eq!(errors.count(), 0, "{}", said.log),
+        1 => assert_eq!(errors.count(), 1, "{}", said.log),
+        // Killed.
+        -1 => {}
+        status => panic!("status {status}: {}", said.log),
+    }
+    assert!(!said.log.contains("panicked"), "{}", said.log);
+    said.status == 0
+}
+
+/// Kills a run, and tells whether it was still there to be killed.
+fn kill(run: &mut Child) -> bool {
+    run.kill().expect("etl is ours");
+    run.wait().expect("etl is ours").signal().is_some()
+}
+
+/// A service that writes into its folder until this is dropped.
+struct Service(Child);
+
+impl Service {
+    fn start(program: &str, loader: &Loader, folder: &str) -> Service {
+        let child = Command::new(program)
+            .args(["--rate", RATE, "--events", MOST_EVENTS, "--events-dir"])
+            .arg(loader.path(folder))
+            .env_clear()
+            .stderr(Stdio::null())
+            .spawn();
+        Service(child.expect("the service can be started"))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Writes files as the real services do: in place, so that a reader meets half of one.
+fn write_in_place(loader: &Loader, number: u64) {
+    let event = user_event(
+        &event_id(1_000_000 + number),
+        "2026-11-23 20:10:20",
+        5_000 + number as i64 % 5,
+        "Ann",
+        number as f64,
+    )
+    .to_string();
+    let (half, rest) = event.split_at(event.len() / 2);
+    let mut file = File::create(loader.path(&format!("users/in_place_{number}.json")))
+        .expect("the inbox can be written");
+    for part in [half, rest] {
+        file.write_all(part.as_bytes())
+            .expect("the inbox can be written");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_once() {
+    let loader = Loader::new();
+    let cards = Service::start(env!("CARGO_BIN_EXE_cards"), &loader, "cards");
+    let mut users = Service::start(env!("CARGO_BIN_EXE_users"), &loader, "users");
+    let (mut killed, mut in_place) = (0, 0);
+    let mut moment = Moment::new();
+    let wanted = kills();
+    for round in 0.. {
+        if killed >= wanted {
+            break;
+        }
+        if round % 50 == 49 {
+            // Told to stop, it would; killed, it leaves half a file behind. It writes all its
+            // users again.
+            drop(users);
+            users = Service::start(env!("CARGO_BIN_EXE_users"), &loader, "users");
+        }
+        let is_spared = round % 4 == 0;
+        let arguments = if is_spared {
+            &["run"]
+        } else {
+            random_arguments()
+        };
+        let mut run = loader
+            .command(arguments)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etl can be started");
+        let began = Instant::now();
+        if is_spared {
+            write_in_place(&loader, in_place);
+            in_place += 1;
+            assert!(run.wait().expect("etl is ours").success());
+            moment.note(began.elapsed());
+        } else {
+            moment.wait();
+            killed += usize::from(kill(&mut run));
+        }
+    }
+    drop((users, cards));
+    books::settle(&loader);
+    println!(
+        "{killed} runs killed, {} files",
+        loader.value("select sum(files) from etl.run where since is null")
+    );
+}
+
+#[test]
+fn a_run_killed_after_any_step_leaves_its_batch_undone_and_the_next_one_loads_it() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let mut number = 0;
+    for (place, step) in Step::ALL.into_iter().cycle().take(10).enumerate() {
+        let terminated = place >= Step::ALL.len();
+        // A version to close, a user to begin and a file to reject; then a card.
+        for user in [1, number + 2] {
+            number += 1;
+            let at = format!("2026-11-23 20:10:{number:02}");
+            loader.put(
+                &format!("users/{number}.json"),
+                user_event(&event_id(number), &at, user as i64, "Ann", number as f64).to_string(),
+            );
+        }
+        loader.put(&format!("users/bad_{number}.json"), "[]");
+        let before = state(&loader);
+        let mut obstacle = Obstacle::after(&loader, step);
+        let mut run = loader.start(&["run"]);
+        if terminated {
+            obstacle.strike_run("pg_terminate_backend");
+            let said = finish(run);
+            assert_eq!(said.status, 1, "{step:?}: {}", said.log);
+            // What the server said last can be lost with the connection, in a commit too.
+            let words = ["(pg_terminate_backend)", "the next run finds out"];
+            assert!(
+                words.iter().any(|words| said.log.contains(words)),
+                "{step:?}: {}",
+                said.log
+            );
+        } else {
+            obstacle.wait_for_runs(1);
+            assert!(kill(&mut run), "{step:?}");
+        }
+        drop(obstacle);
+        loader.wait_for_free_locks();
+        // A backend that is in its commit does not look whether its client still lives.
+        let kept = matches!(step, Step::CommitBegun) && !terminated;
+        assert_eq!(state(&loader) != before, kept, "{step:?}");
+        let summary = loader.run(&[]);
+        assert_eq!(summary["loaded"], if kept { 0 } else { 2 }, "{step:?}");
+        books::check(&loader);
+    }
+}
+
+/// All that a run writes but the row of a run that found nothing.
+fn state(loader: &Loader) -> Vec<String> {
+    [
+        "landing.user_event",
+        "landing.rejected_event",
+        "warehouse.dim_user",
+        "etl.checkpoint",
+        "etl.recent_file",
+    ]
+    .iter()
+    .flat_map(|table| loader.query(&format!("select * from {table} order by 1, 2")))
+    .collect()
+}
+
+#[test]
+fn a_run_killed_between_two_batches_keeps_the_first_one() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    let mut obstacle = Obstacle::at_user(&loader, 5);
+    let mut run = loader.start(&["run", "--batch-size", "3"]);
+    obstacle.wait_for_runs(1);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
+    assert_eq!(loader.value("select sum(loaded) from etl.checkpoint"), "3");
+    assert_eq!(loader.run(&[])["loaded"], 3);
+    books::check(&loader);
+}
+
+#[test]
+fn a_run_killed_after_its_commit_has_loaded_everything() {
+    let loader = Loader::new();
+    (1..=5).for_each(|number| loader.put_user(number));
+    // Nobody reads the summary, and the pipe is full: the run waits at its last step.
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let mut filler = writer.try_clone().expect("a pipe");
+    thread::spawn(move || filler.write_all(&[b' '; 1 << 20]));
+    sleep(Duration::from_millis(100));
+    let mut run = loader
+        .command(&["run", "--json"])
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("etl can be started");
+    let began = Instant::now();
+    // The schema is not there before the run has made it.
+    while loader.value("select to_regclass('etl.run') is null") == "true"
+        || loader.value("select count(*) from etl.run") == "0"
+    {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(5));
+    }
+    assert!(kill(&mut run));
+    assert_eq!(loader.run(&[])["files"], 0);
+    books::check(&loader);
+}

@@ -1,0 +1,147 @@
+//! What a test puts into the way of a run so that the run stops at a step: a lock that the step has
+//! to wait for. The program knows nothing of it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use crate::loader::Loader;
+
+/// How long a run may take to the step.
+const STEP_LIMIT: Duration = Duration::from_secs(20);
+
+/// A step of a run, by what it comes to right after.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// The folders are scanned and files are read; nothing is written.
+    Scan,
+    /// The events are in landing, their timelines are as before.
+    Events,
+    /// The dimensions are written, the checkpoint is as before.
+    Timeline,
+    /// All is written but the row of the run.
+    Checkpoint,
+    /// All is written, and the commit has begun.
+    CommitBegun,
+}
+
+impl Step {
+    pub const ALL: [Step; 5] = [
+        Step::Scan,
+        Step::Events,
+        Step::Timeline,
+        Step::Checkpoint,
+        Step::CommitBegun,
+    ];
+}
+
+/// A lock in the way. Dropped, it lets go.
+pub struct Obstacle {
+    _holder: Client,
+    /// Outside the transaction that holds the lock, since one sees the activity as it was when it
+    /// first looked.
+    watcher: Client,
+}
+
+impl Obstacle {
+    /// Stops every run after a step.
+    pub fn after(loader: &Loader, step: Step) -> Obstacle {
+        match step {
+            Step::Scan => Obstacle::table(loader, "landing.user_event", "access exclusive"),
+            // The table can be read, but not written.
+            Step::Events => Obstacle::table(loader, "warehouse.dim_user", "share row exclusive"),
+            Step::Timeline => Obstacle::table(loader, "etl.checkpoint", "share row exclusive"),
+            Step::Checkpoint => Obstacle::table(loader, "etl.run", "share row exclusive"),
+            Step::CommitBegun => Obstacle::commit(loader),
+        }
+    }
+
+    /// Locks a table.
+    pub fn table(loader: &Loader, table: &str, mode: &str) -> Obstacle {
+        let mut client = loader.client();
+        client
+            .batch_execute(&format!("begin; lock table {table} in {mode} mode"))
+            .expect("nobody holds the table");
+        Obstacle {
+            _holder: client,
+            watcher: loader.client(),
+        }
+    }
+
+    /// A deferred trigger runs in the commit; here it waits for a lock.
+    fn commit(loader: &Loader) -> Obstacle {
+        Obstacle::trigger(
+            loader,
+            "true",
+            "constraint trigger obstacle after insert or update on etl.run deferrable initially deferred",
+        )
+    }
+
+    /// Stops every run where it loads an event of this user.
+    pub fn at_user(loader: &Loader, user_id: i64) -> Obstacle {
+        Obstacle::trigger(
+            loader,
+            &format!("new.user_id = {user_id}"),
+            "trigger obstacle before insert on landing.user_event",
+        )
+    }
+
+    fn trigger(loader: &Loader, condition: &str, trigger: &str) -> Obstacle {
+        let mut client = loader.client();
+        client
+            .batch_execute(&format!(
+                "create or replace function public.obstacle() returns trigger language plpgsql as $$
+                 begin
+                   if {condition} then perform pg_advisory_xact_lock(42); end if;
+                   return new;
+                 end $$;
+                 drop trigger if exists obstacle on etl.run;
+                 drop trigger if exists obstacle on landing.user_event;
+                 create {trigger} for each row execute function public.obstacle()"
+            ))
+            .expect("a trigger can be made");
+        client
+            .batch_execute("begin; select pg_advisory_xact_lock(42)")
+            .expect("nobody holds the lock");
+        Obstacle {
+            _holder: client,
+            watcher: loader.client(),
+        }
+    }
+
+    /// Waits until so many runs wait for a lock, and tells the process numbers of their backends.
+    pub fn wait_for_runs(&mut self, count: usize) -> Vec<i32> {
+        let began = Instant::now();
+        loop {
+            let waiting: Vec<i32> = self
+                .watcher
+                .query(
+                    "select pid from pg_stat_activity
+                     where datname = current_database() and application_name = 'etl' and wait_event_type = 'Lock'",
+                    &[],
+                )
+                .expect("the activity can be read")
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            if waiting.len() == count {
+                return waiting;
+            }
+            assert!(
+                began.elapsed() < STEP_LIMIT,
+                "{} of {count} runs wait",
+                waiting.len()
+            );
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for a run and does something to its backend: `pg_terminate_backend`, say.
+    pub fn strike_run(&mut self, function: &str) {
+        let pid = self.wait_for_runs(1)[0];
+        self.watcher
+            .execute(&format!("select {function}($1)"), &[&pid])
+            .expect("a superuser may");
+    }
+}

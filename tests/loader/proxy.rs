@@ -1,0 +1,135 @@
+//! A connection that can be cut anywhere: a TCP proxy between the loader and the server.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::server::{PASSWORD, server};
+
+/// Where the next connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Nowhere,
+    /// After so many bytes to the server.
+    Sent(usize),
+    /// After so many bytes from the server.
+    Received(usize),
+    /// A commit does not reach the server.
+    BeforeCommit,
+    /// A commit reaches the server, and its answer does not come back.
+    InCommit,
+}
+
+pub struct Proxy {
+    port: u16,
+    link: Arc<Link>,
+}
+
+/// What the threads of a connection share.
+struct Link {
+    cut: Mutex<Cut>,
+    sent: AtomicUsize,
+    received: AtomicUsize,
+    /// A commit was let through whose answer is not to come back.
+    is_committing: AtomicBool,
+}
+
+impl Proxy {
+    /// Starts one to the server of this process; it lasts as long as that.
+    pub fn start() -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("a free port").port();
+        let link = Arc::new(Link {
+            cut: Mutex::new(Cut::Nowhere),
+            sent: AtomicUsize::new(0),
+            received: AtomicUsize::new(0),
+            is_committing: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&link);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                shared.sent.store(0, Ordering::SeqCst);
+                shared.received.store(0, Ordering::SeqCst);
+                shared.is_committing.store(false, Ordering::SeqCst);
+                let server =
+                    TcpStream::connect(("127.0.0.1", server().port)).expect("the server is up");
+                let pairs = [
+                    (client.try_clone(), server.try_clone(), true),
+                    (server.try_clone(), client.try_clone(), false),
+                ];
+                for (from, to, is_to_server) in pairs {
+                    let (from, to) = (from.expect("a socket"), to.expect("a socket"));
+                    let link = Arc::clone(&shared);
+                    thread::spawn(move || link.carry(from, to, is_to_server));
+                }
+            }
+        });
+        Proxy { port, link }
+    }
+
+    /// The address of a database through this proxy.
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    /// Says where the connections to come are cut.
+    pub fn cut(&self, cut: Cut) {
+        *self.link.cut.lock().expect("nothing panics with the lock") = cut;
+    }
+
+    /// Bytes to and from the server in the latest connection.
+    pub fn carried(&self) -> (usize, usize) {
+        (
+            self.link.sent.load(Ordering::SeqCst),
+            self.link.received.load(Ordering::SeqCst),
+        )
+    }
+}
+
+impl Link {
+    /// Carries bytes one way until the connection ends or is cut.
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, is_to_server: bool) {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            let room = self.room(&bytes[..count], is_to_server);
+            if to.write_all(&bytes[..count.min(room)]).is_err() || room < count {
+                break;
+            }
+        }
+        for socket in [from, to] {
+            // The other thread may have done so.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How many of these bytes may pass.
+    fn room(&self, bytes: &[u8], is_to_server: bool) -> usize {
+        let carried = if is_to_server {
+            &self.sent
+        } else {
+            &self.received
+        };
+        let before = carried.fetch_add(bytes.len(), Ordering::SeqCst);
+        let is_commit = is_to_server && bytes.windows(6).any(|word| word == b"COMMIT");
+        match *self.cut.lock().expect("nothing panics with the lock") {
+            Cut::Sent(limit) if is_to_server => limit.saturating_sub(before),
+            Cut::Received(limit) if !is_to_server => limit.saturating_sub(before),
+            Cut::BeforeCommit if is_commit => 0,
+            Cut::InCommit => {
+                if is_commit {
+                    self.is_committing.store(true, Ordering::SeqCst);
+                }
+                match !is_to_server && self.is_committing.load(Ordering::SeqCst) {
+                    true => 0,
+                    false => usize::MAX,
+                }
+            }
+            _ => usize::MAX,
+        }
+    }
+}
