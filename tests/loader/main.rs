@@ -9,6 +9,7 @@ mod acceptance;
 mod audit;
 mod books;
 mod commands;
+mod concurrent;
 mod database_faults;
 mod dictionary;
 mod examples;

@@ -1,0 +1,127 @@
+//! Runs on top of each other: each file is loaded by one of them, and none fails for the others.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::books;
+use crate::killed::put_some;
+use crate::loader::{Loader, card_event, event_id, finish};
+use crate::obstacle::{Obstacle, Step};
+
+#[test]
+fn twenty_first_runs_at_once_make_the_schema_and_load_every_file_once() {
+    let loader = Loader::new();
+    let mut number = 0;
+    (0..20).for_each(|_| put_some(&loader, &mut number));
+    let arguments: [&[&str]; 5] = [
+        &["run", "--json"],
+        &["run", "--json", "--source", "users"],
+        &["run", "--json", "--source", "cards"],
+        &["run", "--json", "--batch-size", "7"],
+        &["run", "--json", "--since", "1d"],
+    ];
+    let runs: Vec<_> = (0..20)
+        .map(|number| loader.start(arguments[number % arguments.len()]))
+        .collect();
+    let mut loaded = 0;
+    for run in runs {
+        let said = finish(run);
+        assert_eq!(said.status, 0, "{}", said.log);
+        let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
+        loaded += summary["loaded"].as_i64().expect("a number");
+    }
+    let landed = loader.value(crate::model::EVENTS);
+    assert_eq!(loaded.to_string(), landed);
+    books::settle(&loader);
+    assert_eq!(loader.value(crate::model::EVENTS), landed);
+}
+
+#[test]
+fn backfills_beside_the_runs_of_cron_load_every_file_once() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for arguments in [&["--since", "1d", "--batch-size", "20"][..], &[], &[]] {
+            let (loader, is_done) = (&loader, &is_done);
+            scope.spawn(move || {
+                while !is_done.load(Ordering::Relaxed) {
+                    loader.run(arguments);
+                }
+            });
+        }
+        let mut number = 0;
+        for _ in 0..40 {
+            put_some(&loader, &mut number);
+            thread::sleep(std::time::Duration::from_millis(50));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    books::settle(&loader);
+}
+
+#[test]
+fn two_sources_are_loaded_at_the_same_time_by_two_runs() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    loader.put(
+        "cards/2.json",
+        card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true).to_string(),
+    );
+    let mut obstacle = Obstacle::after(&loader, Step::Timeline);
+    let runs = ["users", "cards"].map(|source| loader.start(&["run", "--source", source]));
+    let pids = obstacle.wait_for_runs(2);
+    // Both are in a transaction, and each has written its own dimension.
+    let written = |table: &str| {
+        loader.query(&format!(
+            "select pid from pg_locks join pg_stat_activity using (pid)
+             where relation = 'warehouse.{table}'::regclass and mode = 'RowExclusiveLock'
+               and xact_start is not null"
+        ))
+    };
+    let (users, cards) = (written("dim_user"), written("dim_card"));
+    assert_eq!((users.len(), cards.len()), (1, 1));
+    assert_ne!(users, cards);
+    let mut waiting: Vec<String> = pids.iter().map(i32::to_string).collect();
+    waiting.sort();
+    let mut writers = [users, cards].concat();
+    writers.sort();
+    assert_eq!(waiting, writers);
+    drop(obstacle);
+    for run in runs {
+        let said = finish(run);
+        assert_eq!(said.status, 0, "{}", said.log);
+    }
+    books::settle(&loader);
+}
+
+#[test]
+fn runs_of_two_sources_that_meet_in_one_dimension_take_turns() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    // A user's event in each folder: the type decides the table.
+    loader.put_user(1);
+    loader.put_user(2);
+    std::fs::rename(loader.path("users/2.json"), loader.path("cards/2.json"))
+        .expect("the inbox can be changed");
+    let mut obstacle = Obstacle::after(&loader, Step::Events);
+    let runs = ["users", "cards"].map(|source| loader.start(&["run", "--source", source]));
+    obstacle.wait_for_runs(2);
+    // One waits for the table, the other one for its turn, and has written nothing.
+    assert_eq!(
+        loader.query(
+            "select count(*) from pg_locks
+             where relation = 'landing.user_event'::regclass and mode = 'RowExclusiveLock'"
+        ),
+        ["1"]
+    );
+    drop(obstacle);
+    for run in runs {
+        let said = finish(run);
+        assert_eq!(said.status, 0, "{}", said.log);
+    }
+    books::settle(&loader);
+}
