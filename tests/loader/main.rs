@@ -19,6 +19,7 @@ mod history;
 mod killed;
 mod loader;
 mod model;
+mod moving_folder;
 mod obstacle;
 mod patrol;
 mod prometheus;
