@@ -63,5 +63,30 @@ impl From<DateTime<Utc>> for FileTime {
 
 /// The clock of this machine.
 pub fn now() -> DateTime<Utc> {
-    Utc::now()
+    displayed(Utc::now().into()).to_utc()
+}
+
+/// What the clock of this machine showed at a moment, which is the moment.
+#[cfg(not(debug_assertions))]
+pub fn displayed(moment: FileTime) -> FileTime {
+    moment
+}
+
+/// What the clock of this machine showed at a moment. `ETL_CLOCK_CHANGES` makes it a clock that was
+/// set: `1764000000.5=3600 1764000060=0` was an hour ahead from the first of these moments on and
+/// right again from the second on. Debug builds alone know of it, for the tests.
+#[cfg(debug_assertions)]
+pub fn displayed(moment: FileTime) -> FileTime {
+    let changes = std::env::var("ETL_CLOCK_CHANGES").unwrap_or_default();
+    let nanos = |seconds: &str| {
+        seconds
+            .parse::<f64>()
+            .map_or(0, |seconds| (seconds * NANOS_PER_SECOND as f64) as i64)
+    };
+    let ahead = changes
+        .split_whitespace()
+        .filter_map(|change| change.split_once('='))
+        .rfind(|(since, _)| nanos(since) <= moment.0)
+        .map_or(0, |(_, ahead)| nanos(ahead));
+    FileTime(moment.0.saturating_add(ahead))
 }

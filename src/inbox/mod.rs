@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::clock::FileTime;
+use crate::clock::{self, FileTime};
 use crate::cores;
 use crate::error::Error;
 use crate::patrol::Fingerprint;
@@ -265,7 +265,10 @@ pub struct Stamp {
 impl Stamp {
     fn of(stat: &Stat) -> Stamp {
         Stamp {
-            changed: FileTime::from_stat(stat.st_ctime, stat.st_ctime_nsec as i64),
+            changed: clock::displayed(FileTime::from_stat(
+                stat.st_ctime,
+                stat.st_ctime_nsec as i64,
+            )),
             modified: FileTime::from_stat(stat.st_mtime, stat.st_mtime_nsec as i64),
             size: stat.st_size as u64,
         }

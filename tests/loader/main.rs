@@ -8,6 +8,7 @@
 mod acceptance;
 mod audit;
 mod books;
+mod clock;
 mod commands;
 mod concurrent;
 mod database_faults;
