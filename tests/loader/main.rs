@@ -17,6 +17,7 @@ mod examples;
 mod failures;
 mod fixture;
 mod history;
+mod hostile;
 mod killed;
 mod loader;
 mod model;
