@@ -123,9 +123,22 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
             dry_run: options.dry_run,
         });
     }
-    let known = warehouse.checkpoints(&sources)?;
-    let run = Run::new(options, &sources);
-    let mut outcome = if options.dry_run {
+    let outcome = load(warehouse, options, &sources);
+    warehouse.unlock();
+    let mut outcome = outcome?;
+    outcome.summary.total.elapsed = began.elapsed();
+    Ok(outcome)
+}
+
+/// Loads the sources, whose locks are held.
+fn load(
+    warehouse: &mut Warehouse,
+    options: &Options,
+    sources: &[Source],
+) -> Result<Outcome, Error> {
+    let known = warehouse.checkpoints(sources)?;
+    let run = Run::new(options, sources);
+    if options.dry_run {
         let mut trial = warehouse
             .client()
             .transaction()
@@ -134,25 +147,22 @@ pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Erro
             Some(checkpoints) => checkpoints,
             None => {
                 warehouse::migrate_for_now(&mut trial)?;
-                warehouse::read_checkpoints(&mut trial, &sources)?.ok_or(Error::NoSchema)?
+                warehouse::read_checkpoints(&mut trial, sources)?.ok_or(Error::NoSchema)?
             }
         };
         let outcome = run.load(&mut trial, checkpoints)?;
         trial.rollback().doing("undoing a dry run")?;
-        outcome
+        Ok(outcome)
     } else {
         let checkpoints = match known {
             Some(checkpoints) => checkpoints,
             None => {
                 warehouse.migrate()?;
-                warehouse.checkpoints(&sources)?.ok_or(Error::NoSchema)?
+                warehouse.checkpoints(sources)?.ok_or(Error::NoSchema)?
             }
         };
-        run.load(warehouse.client(), checkpoints)?
-    };
-    warehouse.unlock();
-    outcome.summary.total.elapsed = began.elapsed();
-    Ok(outcome)
+        run.load(warehouse.client(), checkpoints)
+    }
 }
 
 /// Takes the locks of the sources that no other run is at, or that it leaves in time. What is

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use postgres::{GenericClient, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 use serde::Serialize;
 
 use super::record::{self, RunRecord};
@@ -118,18 +118,12 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         run_id: None,
         summary: Summary::of(&concerned),
     };
-    let mut summary = if options.dry_run {
-        let mut trial = warehouse
-            .client()
-            .transaction()
-            .doing("beginning a dry run")?;
-        let summary = retry.judge_all(&mut trial)?;
-        trial.rollback().doing("undoing a dry run")?;
-        summary
-    } else {
-        retry.judge_all(warehouse.client())?
+    let summary = match options.dry_run {
+        true => retry.try_all(warehouse.client()),
+        false => retry.judge_all(warehouse.client()),
     };
     warehouse.unlock();
+    let mut summary = summary?;
     summary.total.elapsed = began.elapsed();
     Ok(Retried {
         summary,
@@ -150,6 +144,14 @@ struct Retry<'r> {
 }
 
 impl Retry<'_> {
+    /// Judges them all, and then undoes it.
+    fn try_all(self, client: &mut Client) -> Result<Summary, Error> {
+        let mut trial = client.transaction().doing("beginning a dry run")?;
+        let summary = self.judge_all(&mut trial)?;
+        trial.rollback().doing("undoing a dry run")?;
+        Ok(summary)
+    }
+
     fn judge_all(mut self, client: &mut impl GenericClient) -> Result<Summary, Error> {
         for source in self.sources.clone() {
             // Numbers begin at one.

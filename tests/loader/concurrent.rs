@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::books;
 use crate::killed::put_some;
-use crate::loader::{Loader, card_event, event_id, finish};
+use crate::loader::{Loader, card_event, event_id, finish, start};
 use crate::obstacle::{Obstacle, Step};
+use crate::proxy::{Cut, Proxy};
 
 #[test]
 fn twenty_first_runs_at_once_make_the_schema_and_load_every_file_once() {
@@ -124,4 +125,33 @@ fn runs_of_two_sources_that_meet_in_one_dimension_take_turns() {
         assert_eq!(said.status, 0, "{}", said.log);
     }
     books::settle(&loader);
+}
+
+#[test]
+fn a_run_right_after_another_one_finds_its_locks_free() {
+    let loader = Loader::new();
+    let proxy = Proxy::start();
+    proxy.cut(Cut::LateEnd);
+    let mut run = loader.command(&["run"]);
+    run.env("DATABASE_URL", proxy.url(&loader.database));
+    assert_eq!(finish(start(&mut run)).status, 0);
+    // The backend of that run is still there.
+    loader.put_user(1);
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    // And so it is if the run fails.
+    let alter = |to: &str| {
+        let sql = format!(
+            "set transaction read write; alter database {} {to}",
+            loader.database
+        );
+        loader
+            .client()
+            .batch_execute(&sql)
+            .expect("a database can be changed");
+    };
+    loader.put_user(2);
+    alter("set default_transaction_read_only = on");
+    assert_eq!(finish(start(&mut run)).status, 1);
+    alter("reset default_transaction_read_only");
+    assert_eq!(loader.run(&[])["loaded"], 1);
 }

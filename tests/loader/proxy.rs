@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, sleep};
+use std::time::Duration;
 
 use crate::server::{PASSWORD, server};
 
@@ -20,7 +21,15 @@ pub enum Cut {
     BeforeCommit,
     /// A commit reaches the server, and its answer does not come back.
     InCommit,
+    /// Nowhere, but the server hears of the end late.
+    LateEnd,
 }
+
+/// How a client takes its leave: the message Terminate.
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
+/// How late the server hears of the end of a [`Cut::LateEnd`].
+const LATE: Duration = Duration::from_secs(2);
 
 pub struct Proxy {
     port: u16,
@@ -115,8 +124,12 @@ impl Link {
             &self.received
         };
         let before = carried.fetch_add(bytes.len(), Ordering::SeqCst);
+        let cut = *self.cut.lock().expect("nothing panics with the lock");
+        if cut == Cut::LateEnd && is_to_server && bytes == TERMINATE {
+            sleep(LATE);
+        }
         let is_commit = is_to_server && bytes.windows(6).any(|word| word == b"COMMIT");
-        match *self.cut.lock().expect("nothing panics with the lock") {
+        match cut {
             Cut::Sent(limit) if is_to_server => limit.saturating_sub(before),
             Cut::Received(limit) if !is_to_server => limit.saturating_sub(before),
             Cut::BeforeCommit if is_commit => 0,
