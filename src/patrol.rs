@@ -176,6 +176,9 @@ impl Patrol {
             grown_old: Vec::new(),
             has_rejuvenated: false,
         };
+        // A round that began ahead of the clock began before that was set back, and says nothing of
+        // what has changed since.
+        let round = round.filter(|round| round.began_at <= now);
         if files < BIG || everything || round.is_none() {
             return Ok(patrol);
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::books;
-use crate::loader::{Loader, Said, said};
+use crate::loader::{Loader, Said, event_id, said, user_event};
 
 /// Longer than the kernel's coarse clock, which stamps files, may be behind.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -185,6 +185,42 @@ fn a_half_written_file_of_a_clock_that_was_ahead_holds_nothing_up() {
             .query("select reason from landing.rejected_event"),
         ["truncated"]
     );
+}
+
+/// A run does not ask every file of a big folder for its times, and remembers since when all have been
+/// asked. A debug build calls 200 files big, and a round through these takes it nine runs.
+#[test]
+fn a_clock_that_was_ahead_hides_no_change_in_a_big_folder() {
+    let mut machine = Machine::new();
+    let run = ["--overlap", NO_OVERLAP];
+    for number in 1..=210 {
+        machine.loader.put_user(number);
+    }
+    machine.files = 210;
+    assert_eq!(machine.loads(&[]), 210);
+    machine.put();
+    assert_eq!(machine.loads(&run), 3);
+    machine.set_clock(HOUR);
+    // Nothing comes, and two rounds end.
+    for _ in 0..20 {
+        assert_eq!(machine.loads(&run), 0);
+    }
+    machine.set_clock(0);
+    for number in 1..=20_i64 {
+        let event = user_event(
+            &event_id(number.unsigned_abs() + 1_000),
+            "2026-11-23 20:10:21",
+            number,
+            "Changed",
+            1.0,
+        );
+        let path = machine.loader.path(&format!("users/{number}.json"));
+        std::fs::write(path, event.to_string()).expect("the inbox can be changed");
+    }
+    sleep(PAUSE);
+    machine.put();
+    let loaded: i64 = (0..20).map(|_| machine.loads(&run)).sum();
+    assert_eq!(loaded, 23);
 }
 
 /// The case that no offset can tell from an ordinary one, and for which there are backfills: the
