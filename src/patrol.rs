@@ -151,35 +151,33 @@ pub struct Patrol {
 }
 
 impl Patrol {
-    /// The patrol of a run over so many files, which the clock says begins at `now`. A run that is
-    /// to ask `everything` knows no file as old.
+    /// Recalls what the patrol of a folder is to know in a run that the clock says begins at `now`.
+    /// A run that is to ask `everything` knows no file as old.
     ///
     /// # Errors
     ///
     /// [`Error::Database`] when what is remembered cannot be read.
-    pub fn begin(
+    pub fn recall(
         client: &mut impl GenericClient,
         checkpoint: &Checkpoint,
-        files: usize,
         everything: bool,
         now: FileTime,
     ) -> Result<Patrol, Error> {
         let Checkpoint { source, round, .. } = *checkpoint;
         let mut patrol = Patrol {
             source,
-            files,
+            files: 0,
             now,
-            round: None,
+            // A round that began ahead of the clock began before that was set back, and says nothing
+            // of what has changed since.
+            round: round.filter(|round| !everything && round.began_at <= now),
             is_saved: round.is_some(),
             old: HashSet::default(),
             rows: 0,
             grown_old: Vec::new(),
             has_rejuvenated: false,
         };
-        // A round that began ahead of the clock began before that was set back, and says nothing of
-        // what has changed since.
-        let round = round.filter(|round| round.began_at <= now);
-        if files < BIG || everything || round.is_none() {
+        if patrol.round.is_none() {
             return Ok(patrol);
         }
         let rows = client
@@ -189,24 +187,30 @@ impl Patrol {
             )
             .doing("reading which files are old")?;
         patrol.rows = rows.len();
-        patrol.old.reserve(files);
         for row in &rows {
             let (fingerprints, _) = row.get::<_, &[u8]>(0).as_chunks();
+            patrol.old.reserve(fingerprints.len());
             patrol.old.extend(
                 fingerprints
                     .iter()
                     .map(|bytes| Fingerprint(u64::from_le_bytes(*bytes))),
             );
         }
-        // Without a memory there is no round, and one that is mostly of files that are gone is better
-        // made anew.
-        if patrol.old.len() > files * 2 {
-            patrol.old.clear();
-        }
-        if !patrol.old.is_empty() {
-            patrol.round = round;
-        }
         Ok(patrol)
+    }
+
+    /// The patrol over so many files as there turn out to be.
+    pub fn over(mut self, files: usize) -> Patrol {
+        self.files = files;
+        // A memory that is mostly of files that are gone is better made anew; and without one there
+        // is no round.
+        if files < BIG || self.old.len() > files * 2 {
+            self.old.clear();
+        }
+        if self.old.is_empty() {
+            self.round = None;
+        }
+        self
     }
 
     /// Whether the run has to ask this file for its times.

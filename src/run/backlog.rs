@@ -2,6 +2,7 @@
 //! through it.
 
 use std::ops::Range;
+use std::{panic, thread};
 
 use postgres::GenericClient;
 
@@ -63,17 +64,26 @@ pub(super) fn find(
         Err(failure) => return Ok(Err(failure)),
     };
     let rests = since.is_none() && checkpoint.rests(stamp, options.overlap, scanned_at);
-    let names = match rests {
-        true => Ok(Listing::default()),
-        false => folder.list(),
-    };
+    let from = checkpoint.start(since, options.overlap, scanned_at);
+    let everything = rests || since.is_some() || from.is_none();
+    // One waits for the file system, the other for the database.
+    let (names, patrol) = thread::scope(|scope| {
+        let names = scope.spawn(|| match rests {
+            true => Ok(Listing::default()),
+            false => folder.list(),
+        });
+        let patrol = Patrol::recall(client, &checkpoint, everything, scanned_at);
+        let names = names.join();
+        (
+            names.unwrap_or_else(|panicked| panic::resume_unwind(panicked)),
+            patrol,
+        )
+    });
     let mut listing = match names {
         Ok(listing) => listing,
         Err(failure) => return Ok(Err(failure)),
     };
-    let from = checkpoint.start(since, options.overlap, scanned_at);
-    let everything = since.is_some() || from.is_none();
-    let mut patrol = Patrol::begin(client, &checkpoint, listing.len(), everything, scanned_at)?;
+    let mut patrol = patrol?.over(listing.len());
     match folder.look(&mut listing, from, |file| patrol.asks(file)) {
         Ok(look) => patrol.note(&look.old, &look.young),
         Err(failure) => return Ok(Err(failure)),
