@@ -93,9 +93,9 @@ pub enum Error {
     )]
     NoSchema,
 
-    /// The schema is missing or out of date, and this user may not change that.
+    /// The schema is for somebody else to create or to bring up to date.
     #[error(
-        "the warehouse has no schema yet, or an older one than this program's, and this user may not change that: {cause}; run `etl migrate` as its owner"
+        "this user may not create the schema of the warehouse or bring it up to date: {cause}; run `etl migrate` as its owner"
     )]
     NotOwner {
         /// What PostgreSQL says.

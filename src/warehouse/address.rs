@@ -172,9 +172,11 @@ fn from_parts() -> Result<Config, Error> {
         ));
     }
     let port = match port {
-        Some(port) => port
-            .parse()
-            .map_err(|_| Error::Setting(format!("DB_PORT is {port:?}, which is no port number")))?,
+        Some(port) => port.parse().map_err(|_| {
+            Error::Setting(format!(
+                "DB_PORT is {port:?}, which is no port number: {DEFAULT_PORT} is the usual one"
+            ))
+        })?,
         None => DEFAULT_PORT,
     };
     let user = user.as_deref().unwrap_or("postgres");

@@ -304,7 +304,7 @@ impl Encryption {
         match tls_error(error) {
             None => (
                 explain(error),
-                "once the server is up, the next run catches up",
+                "start the server, or correct the address; the next run catches up",
             ),
             Some(rustls::Error::InvalidCertificate(reason)) => self.explain_certificate(reason),
             Some(error) => (

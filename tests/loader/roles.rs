@@ -275,7 +275,7 @@ fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
         }
     };
     // No schema.
-    all("no schema yet");
+    all("may not create the schema of the warehouse or bring it up to date");
     refused(&["status"], "no schema yet");
 
     // The schema before there were roles, which leaves the loader no right, or as one that grants
@@ -299,7 +299,7 @@ fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
              grant select on all tables in schema etl to etl_loader",
         )
         .expect("the owner may grant");
-    all("an older one");
+    all("may not create the schema of the warehouse or bring it up to date");
     refused(&["status"], "an older one");
 
     let said = loader.etl(&["migrate"]);
