@@ -240,6 +240,9 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
             "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
         }
         SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "grant that right to this user; `etl migrate`, run as the owner, grants etl_loader anew what runs need"
+        }
         SqlState::TOO_MANY_CONNECTIONS => {
             "pg_stat_activity tells who holds the connections; max_connections of the server, or the CONNECTION LIMIT \
              of this user or database, is how many there can be"

@@ -6,7 +6,7 @@ use postgres::error::SqlState;
 use postgres::{Client, Transaction};
 use refinery::error::Kind;
 
-use crate::error::{Error, explain_with_advice};
+use crate::error::{Error, explain, explain_with_advice};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");
@@ -88,10 +88,13 @@ fn failed(error: postgres::Error) -> Error {
 
 /// The error of a migration that the database refused.
 fn failed_by(error: &postgres::Error) -> Error {
-    let cause = explain_with_advice(error);
     match error.code() {
-        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotOwner { cause },
-        _ => Error::Migration { cause },
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotOwner {
+            cause: explain(error),
+        },
+        _ => Error::Migration {
+            cause: explain_with_advice(error),
+        },
     }
 }
 
