@@ -23,6 +23,7 @@ mod loader;
 mod model;
 mod moving_folder;
 mod obstacle;
+mod pace;
 mod patrol;
 mod prometheus;
 mod proxy;
