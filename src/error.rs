@@ -93,6 +93,12 @@ pub enum Error {
     )]
     NoSchema,
 
+    /// Somebody has taken the row of a source away.
+    #[error(
+        "etl.checkpoint has no row for {0}, and without one nothing of it is loaded: `insert into etl.checkpoint (source) values ('{0}')`, and the next run looks at everything in its folder"
+    )]
+    NoCheckpoint(Source),
+
     /// The schema is for somebody else to create or to bring up to date.
     #[error(
         "this user may not create the schema of the warehouse or bring it up to date: {cause}; run `etl migrate` as its owner"

@@ -228,6 +228,10 @@ impl<'r> Run<'r> {
         client: &mut impl GenericClient,
         checkpoints: Vec<Checkpoint>,
     ) -> Result<Outcome, Error> {
+        let lacks = |source: &&Source| checkpoints.iter().all(|known| known.source != **source);
+        if let Some(source) = self.sources.iter().find(lacks) {
+            return Err(Error::NoCheckpoint(*source));
+        }
         let (mut waiting, mut progress, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         // A folder that cannot be scanned is no reason to leave the others.
         for checkpoint in checkpoints {

@@ -134,6 +134,28 @@ fn settings_that_make_no_sense_are_wrong_usage() {
 }
 
 #[test]
+fn a_checkpoint_that_is_gone_is_no_reason_to_load_nothing_in_silence() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    loader
+        .client()
+        .batch_execute("delete from etl.checkpoint where source = 'users'")
+        .expect("the books");
+    fails(
+        &loader,
+        1,
+        &[],
+        &["no row for users", "insert into etl.checkpoint"],
+    );
+    loader
+        .client()
+        .batch_execute("insert into etl.checkpoint (source) values ('users')")
+        .expect("the books");
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
 fn a_missing_folder_stops_its_source_and_no_other() {
     let loader = Loader::new();
     loader.put_user(1);
