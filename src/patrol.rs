@@ -6,7 +6,8 @@
 //! stretch that a run looks at, so they have been dealt with. A run asks the files it does not know
 //! as old, and in turn a part of those it does. A file that is new or was replaced has another name
 //! or inode number and is asked at once; one that was changed in place is found on the patrol, at the
-//! end of a round at the latest.
+//! end of a round at the latest, and so is one that was removed and made anew with the inode number
+//! of the one before.
 //!
 //! What a run looks at reaches back to the beginning of the last whole round
 //! ([`Checkpoint::start`](crate::checkpoint::Checkpoint::start)). So whatever is forgotten here, or
