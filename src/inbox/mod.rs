@@ -161,7 +161,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`Error::Folder`] when this process can open no file at all, which says nothing of this one.
+    /// [`Error::Folder`] when this process can open no file at all, or the system says nothing of this
+    /// one.
     pub fn read(&self, listing: &Listing, entry: &Entry, max_size: u64) -> Result<Reading, Error> {
         // Opening a FIFO or a device can have effects of its own.
         if !entry.is_regular {
@@ -178,7 +179,9 @@ impl Folder {
             }
             Err(errno) => match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => Ok(Reading::Unreadable(Stamp::of(&stat), errno.into())),
-                Err(_) => Ok(Reading::Vanished),
+                Err(Errno::NOENT) => Ok(Reading::Vanished),
+                // Neither is it gone nor does the system say anything of it: a fault of the folder.
+                Err(errno) => Err(Error::folder(self.source, self.path.clone(), errno.into())),
             },
         }
     }

@@ -156,9 +156,10 @@ impl Progress {
         self.saved = self.checkpoint;
     }
 
-    /// What the run has learned of old files.
+    /// What the run has learned of old files. The patrol stands still while a file waits: one that it
+    /// has found behind the offset is held by the round alone.
     pub(super) fn take_patrol(&mut self) -> Option<Patrol> {
-        self.patrol.take()
+        self.patrol.take().filter(|_| self.checkpoint.pending == 0)
     }
 
     /// The folder's rest, if it is worth noting: nothing is left in it.

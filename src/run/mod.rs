@@ -151,6 +151,10 @@ fn load(
             }
         };
         let outcome = run.load(&mut trial, checkpoints)?;
+        // What a commit would find.
+        trial
+            .batch_execute("set constraints all immediate")
+            .doing("checking what a dry run has done")?;
         trial.rollback().doing("undoing a dry run")?;
         Ok(outcome)
     } else {
@@ -276,6 +280,13 @@ impl<'r> Run<'r> {
         progress: &mut [Progress],
         portions: &Receiver<Result<Portion, Error>>,
     ) -> Result<(), Error> {
+        let next = || {
+            portions
+                .recv()
+                .expect("the reader sends every portion or why not")
+        };
+        // The server ends a session that is idle within a transaction, and a slow disk may take long.
+        let mut first = Some(next()?);
         let mut transaction = client.transaction().doing("beginning a batch")?;
         let mut written = None;
         for stretch in batch {
@@ -285,9 +296,10 @@ impl<'r> Run<'r> {
             let mut counts = Counts::default();
             let mut part = None;
             for _ in stretch.portions(waiting, self.options) {
-                let portion = portions
-                    .recv()
-                    .expect("the reader sends every portion or why not")?;
+                let portion = match first.take() {
+                    Some(portion) => portion,
+                    None => next()?,
+                };
                 progress.pass(portion.dealt_with(), portion.pending());
                 portion.log_oddities(folder);
                 if portion.is_idle() {
