@@ -6,12 +6,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::audit;
 use crate::clock;
 use crate::event::parse_time;
 use crate::history::Entity;
+use crate::logging::{self, Verbosity};
 use crate::rejected;
 use crate::run;
 use crate::source::Source;
@@ -54,6 +55,42 @@ pub struct Cli {
         value_name = "URL"
     )]
     pub database_url: Option<String>,
+
+    /// What the log tells, and how.
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+/// Arguments that say what the log tells, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log, on stderr")]
+pub struct LogArguments {
+    /// Tell more: -v also how a run went and that it found nothing, -vv every statement too. Goes
+    /// before RUST_LOG
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Tell less: -q warnings and errors, -qq errors alone
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    quiet: u8,
+
+    /// How a line is written
+    #[arg(
+        long,
+        global = true,
+        env = "ETL_LOG_FORMAT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub log_format: logging::Format,
+}
+
+impl LogArguments {
+    /// How much the log tells.
+    pub fn verbosity(&self) -> Verbosity {
+        Verbosity::steps(self.verbose, self.quiet)
+    }
 }
 
 /// The commands.
@@ -138,6 +175,16 @@ them their rights. The owner's `etl run` does the same when the schema is missin
         #[arg(value_name = "COMMAND")]
         words: Vec<String>,
     },
+}
+
+impl Command {
+    /// Whether it is a run, of which the log tells the number.
+    pub fn is_run(&self) -> bool {
+        matches!(
+            self,
+            Command::Run(_) | Command::Rejected(RejectedCommand::Retry(_))
+        )
+    }
 }
 
 /// Arguments of `etl run`.

@@ -185,6 +185,19 @@ pub fn commit_failed(error: &postgres::Error) -> Error {
     }
 }
 
+/// The error of a statement about the loader's books, to which a user needs the rights of a loader.
+pub fn books_failed(error: &postgres::Error, doing: &'static str) -> Error {
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotLoader {
+            cause: explain(error),
+        },
+        _ => Error::Database {
+            doing,
+            cause: explain_with_advice(error),
+        },
+    }
+}
+
 /// Turns an error of the database client into [`Error::Database`], with what was being done.
 pub trait Doing<T> {
     /// Adds what was being done, as it continues "failed while".

@@ -10,12 +10,13 @@ use etl::cli::{
     StatusArguments, VerifyArguments,
 };
 use etl::error::Error;
+use etl::run::Ending;
 use etl::status::health::STALE_AFTER;
 use etl::status::prometheus;
 use etl::status::watch::watch;
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
-use etl::{audit, history, rejected, report, run, shell, status};
+use etl::{audit, history, logging, rejected, report, run, shell, status};
 use serde::Serialize;
 
 /// Exit statuses, as the contract has them.
@@ -25,14 +26,22 @@ const STALE: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log();
-    let done = act(&cli);
-    done.unwrap_or_else(|error| {
+    logging::start(
+        cli.log.log_format,
+        cli.log.verbosity(),
+        cli.command.is_run(),
+    )
+    .expect("the log is started once");
+    act(&cli).unwrap_or_else(|error| {
         log::error!("{error}");
-        ExitCode::from(match error {
-            Error::Setting(_) => WRONG_USAGE,
-            _ => FAILED,
-        })
+        exit_code(&error)
+    })
+}
+
+fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(match error {
+        Error::Setting(_) => WRONG_USAGE,
+        _ => FAILED,
     })
 }
 
@@ -51,24 +60,16 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     }
 }
 
-/// Starts the log on stderr. What the database client and the migrations say of themselves is left
-/// out below a warning.
-fn start_log() {
-    let quiet = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn";
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(quiet))
-        .format_target(false)
-        .init();
-}
-
 fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> {
-    let outcome = run::run(&mut Warehouse::connect(address)?, &arguments.options())?;
+    let outcome = run::run(address, &arguments.options());
     outcome.log();
-    if arguments.json {
+    if arguments.json && !matches!(outcome.ending, Ending::Failed(_)) {
         print_json(&outcome.summary)?;
     }
-    Ok(match outcome.failures.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
+    Ok(match &outcome.ending {
+        Ending::Done | Ending::Undone if outcome.failures.is_empty() => ExitCode::SUCCESS,
+        Ending::Done | Ending::Undone => ExitCode::from(FAILED),
+        Ending::Failed(error) => exit_code(error),
     })
 }
 

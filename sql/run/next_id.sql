@@ -1,1 +1,2 @@
-select nextval(pg_get_serial_sequence('etl.run', 'run_id'))
+-- Null where there is no schema yet.
+select nextval(to_regclass('etl.run_run_id_seq'))

@@ -5,6 +5,7 @@
 //! dies leaves whole batches behind and nothing else.
 
 mod backlog;
+mod outcome;
 mod part;
 mod portion;
 mod record;
@@ -24,8 +25,11 @@ use crate::clock;
 use crate::error::{Doing, Error, commit_failed};
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
+use crate::warehouse::address::Address;
 use crate::warehouse::{self, Warehouse};
 use backlog::{Progress, Stretch, Waiting};
+use outcome::Work;
+pub use outcome::{Ending, Outcome};
 use part::{Log, Part};
 use portion::{PORTIONS_AHEAD, Portion};
 use record::RunRecord;
@@ -59,114 +63,18 @@ pub struct Options {
     pub max_file_size: u64,
 }
 
-/// What came of a run that got to its end.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What it did.
-    pub summary: Summary,
-    /// Sources that it could not look at; the others are done.
-    pub failures: Vec<Error>,
-    /// Whether all of it was undone.
-    pub dry_run: bool,
-}
-
-impl Outcome {
-    /// Says in the log what the run did: one line, at the debug level when nothing was new.
-    pub fn log(&self) {
-        let total = self.summary.total;
-        let level = match total.counts.files == total.counts.pending {
-            true => log::Level::Debug,
-            false => log::Level::Info,
-        };
-        let dry = if self.dry_run {
-            "dry run, undone: "
-        } else {
-            ""
-        };
-        log::log!(
-            level,
-            "{dry}{} elapsed_ms={}",
-            total.counts,
-            total.elapsed.as_millis()
-        );
-        for failure in &self.failures {
-            log::error!("{failure}");
-        }
-    }
-}
-
 /// Does one run.
 ///
-/// # Errors
-///
-/// When the warehouse fails, or no file can be opened at all. Batches that were committed before
-/// stay.
-pub fn run(warehouse: &mut Warehouse, options: &Options) -> Result<Outcome, Error> {
+/// Whatever goes wrong is its outcome; batches that were committed before stay.
+pub fn run(address: &Address, options: &Options) -> Outcome {
     let began = Instant::now();
-    let patience = match options.since {
-        Some(_) => BACKFILL_PATIENCE,
-        None => Duration::ZERO,
+    let mut run = Run::new(options);
+    let ending = match run.go(address) {
+        Ok(()) if options.dry_run => Ending::Undone,
+        Ok(()) => Ending::Done,
+        Err(failure) => Ending::Failed(failure),
     };
-    let sources = lock(warehouse, &options.sources, patience)?;
-    for busy in options
-        .sources
-        .iter()
-        .filter(|source| !sources.contains(source))
-    {
-        log::info!("another run holds the lock of {busy}: it is left to that run");
-    }
-    if sources.is_empty() {
-        let summary = Summary::of(&[]);
-        return Ok(Outcome {
-            summary,
-            failures: Vec::new(),
-            dry_run: options.dry_run,
-        });
-    }
-    let outcome = load(warehouse, options, &sources);
-    warehouse.unlock();
-    let mut outcome = outcome?;
-    outcome.summary.total.elapsed = began.elapsed();
-    Ok(outcome)
-}
-
-/// Loads the sources, whose locks are held.
-fn load(
-    warehouse: &mut Warehouse,
-    options: &Options,
-    sources: &[Source],
-) -> Result<Outcome, Error> {
-    let known = warehouse.checkpoints(sources)?;
-    let run = Run::new(options, sources);
-    if options.dry_run {
-        let mut trial = warehouse
-            .client()
-            .transaction()
-            .doing("beginning a dry run")?;
-        let checkpoints = match known {
-            Some(checkpoints) => checkpoints,
-            None => {
-                warehouse::migrate_for_now(&mut trial)?;
-                warehouse::read_checkpoints(&mut trial, sources)?.ok_or(Error::NoSchema)?
-            }
-        };
-        let outcome = run.load(&mut trial, checkpoints)?;
-        // What a commit would find.
-        trial
-            .batch_execute("set constraints all immediate")
-            .doing("checking what a dry run has done")?;
-        trial.rollback().doing("undoing a dry run")?;
-        Ok(outcome)
-    } else {
-        let checkpoints = match known {
-            Some(checkpoints) => checkpoints,
-            None => {
-                warehouse.migrate()?;
-                warehouse.checkpoints(sources)?.ok_or(Error::NoSchema)?
-            }
-        };
-        run.load(warehouse.client(), checkpoints)
-    }
+    run.end(ending, began.elapsed())
 }
 
 /// Takes the locks of the sources that no other run is at, or that it leaves in time. What is
@@ -191,52 +99,154 @@ fn lock(
 /// A run on its way.
 struct Run<'r> {
     options: &'r Options,
-    /// The folders it looks at.
+    /// The folders it looks at: those that it is to, then those whose locks it holds, then those
+    /// that it could scan.
     sources: Vec<Source>,
     started_at: DateTime<Utc>,
-    /// Taken from the database with the first batch.
-    run_id: Option<i64>,
     summary: Summary,
-    /// What `etl.run` has of the summary.
-    recorded: Counts,
+    /// What it has done.
+    done: Work,
+    /// What of it was committed.
+    committed: Work,
+    /// Sources that could not be scanned.
+    failures: Vec<Error>,
+    scan: Duration,
     log: Log,
 }
 
 impl<'r> Run<'r> {
-    fn new(options: &'r Options, sources: &[Source]) -> Run<'r> {
+    fn new(options: &'r Options) -> Run<'r> {
         Run {
             options,
+            sources: options.sources.clone(),
             started_at: clock::now(),
-            run_id: None,
-            sources: sources.to_vec(),
-            summary: Summary::of(sources),
-            recorded: Counts::default(),
+            summary: Summary::default(),
+            done: Work::default(),
+            committed: Work::default(),
+            failures: Vec::new(),
+            scan: Duration::ZERO,
             log: Log::default(),
         }
     }
 
-    fn load(
-        self,
+    fn end(mut self, ending: Ending, elapsed: Duration) -> Outcome {
+        self.summary.total.add(self.done.counts, elapsed);
+        Outcome {
+            work: match &ending {
+                Ending::Done | Ending::Undone => self.done,
+                // Committed within a dry run is nothing yet.
+                _ if self.options.dry_run => Work::default(),
+                _ => self.committed,
+            },
+            summary: self.summary,
+            failures: self.failures,
+            ending,
+            sources: self.sources,
+            since: self.options.since,
+            scan: self.scan,
+        }
+    }
+
+    fn go(&mut self, address: &Address) -> Result<(), Error> {
+        let mut warehouse = Warehouse::connect(address)?;
+        let run_id = match record::next_id(warehouse.client()) {
+            // What follows knows why, and what to do.
+            Err(Error::NotLoader { .. }) => None,
+            run_id => run_id?,
+        };
+        self.lock(&mut warehouse)?;
+        if self.sources.is_empty() {
+            return Ok(());
+        }
+        let loaded = self.load(&mut warehouse, run_id);
+        warehouse.unlock();
+        loaded
+    }
+
+    /// Takes the locks of the sources, and says which of them it leaves to other runs.
+    fn lock(&mut self, warehouse: &mut Warehouse) -> Result<(), Error> {
+        let patience = match self.options.since {
+            Some(_) => BACKFILL_PATIENCE,
+            None => Duration::ZERO,
+        };
+        let wanted = &self.options.sources;
+        self.sources = lock(warehouse, wanted, patience)?;
+        self.summary = Summary::of(&self.sources);
+        for busy in wanted
+            .iter()
+            .filter(|source| !self.sources.contains(source))
+        {
+            log::info!("another run holds the lock of {busy}: it is left to that run");
+        }
+        Ok(())
+    }
+
+    /// Loads the sources, whose locks are held.
+    fn load(&mut self, warehouse: &mut Warehouse, run_id: Option<i64>) -> Result<(), Error> {
+        let known = warehouse.checkpoints(&self.sources)?;
+        if self.options.dry_run {
+            let mut trial = warehouse
+                .client()
+                .transaction()
+                .doing("beginning a dry run")?;
+            let checkpoints = match known {
+                Some(checkpoints) => checkpoints,
+                None => {
+                    warehouse::migrate_for_now(&mut trial)?;
+                    warehouse::read_checkpoints(&mut trial, &self.sources)?
+                        .ok_or(Error::NoSchema)?
+                }
+            };
+            self.load_all(&mut trial, run_id, checkpoints)?;
+            // What a commit would find.
+            trial
+                .batch_execute("set constraints all immediate")
+                .doing("checking what a dry run has done")?;
+            trial.rollback().doing("undoing a dry run")
+        } else {
+            let checkpoints = match known {
+                Some(checkpoints) => checkpoints,
+                None => {
+                    warehouse.migrate()?;
+                    warehouse
+                        .checkpoints(&self.sources)?
+                        .ok_or(Error::NoSchema)?
+                }
+            };
+            self.load_all(warehouse.client(), run_id, checkpoints)
+        }
+    }
+
+    fn load_all(
+        &mut self,
         client: &mut impl GenericClient,
+        run_id: Option<i64>,
         checkpoints: Vec<Checkpoint>,
-    ) -> Result<Outcome, Error> {
-        self.load_batches(client, checkpoints)
-            .map_err(|error| match error {
-                Error::Database { .. } => Error::Unfinished(Box::new(error)),
-                error => error,
-            })
+    ) -> Result<(), Error> {
+        let run_id = match run_id {
+            Some(run_id) => run_id,
+            // There was no schema to take it from.
+            None => record::next_id(client)?.ok_or(Error::NoSchema)?,
+        };
+        let loaded = self.load_batches(client, run_id, checkpoints);
+        loaded.map_err(|error| match error {
+            Error::Database { .. } => Error::Unfinished(Box::new(error)),
+            error => error,
+        })
     }
 
     fn load_batches(
-        mut self,
+        &mut self,
         client: &mut impl GenericClient,
+        run_id: i64,
         checkpoints: Vec<Checkpoint>,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<(), Error> {
         let lacks = |source: &&Source| checkpoints.iter().all(|known| known.source != **source);
         if let Some(source) = self.sources.iter().find(lacks) {
             return Err(Error::NoCheckpoint(*source));
         }
-        let (mut waiting, mut progress, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let began = Instant::now();
+        let (mut waiting, mut progress) = (Vec::new(), Vec::new());
         // A folder that cannot be scanned is no reason to leave the others.
         for checkpoint in checkpoints {
             match backlog::find(client, checkpoint, self.options)? {
@@ -244,9 +254,10 @@ impl<'r> Run<'r> {
                     waiting.push(files);
                     progress.push(beginning);
                 }
-                Err(failure) => failures.push(failure),
+                Err(failure) => self.failures.push(failure),
             }
         }
+        self.scan = began.elapsed();
         self.sources = progress.iter().map(Progress::source).collect();
         let options = self.options;
         let batches = backlog::batches(&waiting, options);
@@ -257,24 +268,21 @@ impl<'r> Run<'r> {
             let (sender, portions) = sync_channel(PORTIONS_AHEAD);
             scope.spawn(|| portion::read_all(&waiting, &batches, options, sender));
             batches.iter().try_for_each(|batch| {
-                self.load_batch(client, batch, &waiting, &mut progress, &portions)
+                self.load_batch(client, run_id, batch, &waiting, &mut progress, &portions)
             })
         })?;
         if !self.sources.is_empty() {
-            self.conclude(client, &mut progress)?;
+            self.conclude(client, run_id, &mut progress)?;
         }
         self.log.conclude();
-        Ok(Outcome {
-            summary: self.summary,
-            failures,
-            dry_run: self.options.dry_run,
-        })
+        Ok(())
     }
 
     /// Takes the portions of a batch and, if there is anything to write, makes it durable.
     fn load_batch(
         &mut self,
         client: &mut impl GenericClient,
+        run_id: i64,
         batch: &[Stretch],
         waiting: &[Waiting],
         progress: &mut [Progress],
@@ -288,7 +296,7 @@ impl<'r> Run<'r> {
         // The server ends a session that is idle within a transaction, and a slow disk may take long.
         let mut first = Some(next()?);
         let mut transaction = client.transaction().doing("beginning a batch")?;
-        let mut written = None;
+        let mut is_written = false;
         for stretch in batch {
             let began = Instant::now();
             let (waiting, progress) = (&waiting[stretch.source], &mut progress[stretch.source]);
@@ -300,14 +308,14 @@ impl<'r> Run<'r> {
                     Some(portion) => portion,
                     None => next()?,
                 };
+                self.done.bytes += portion.bytes();
                 progress.pass(portion.dealt_with(), portion.pending());
                 portion.log_oddities(folder);
                 if portion.is_idle() {
                     counts += portion.counts();
                     continue;
                 }
-                let run_id = self.run_id(&mut transaction)?;
-                written = Some(run_id);
+                is_written = true;
                 part.get_or_insert_with(|| Part::new(run_id, source)).land(
                     &mut transaction,
                     portion,
@@ -320,12 +328,13 @@ impl<'r> Run<'r> {
             }
             self.count(source, counts, began.elapsed());
         }
-        if let Some(run_id) = written {
+        if is_written {
             self.record(run_id).save(&mut transaction, clock::now())?;
             transaction
                 .commit()
                 .map_err(|error| commit_failed(&error))?;
-            self.recorded = self.summary.total.counts;
+            self.done.batches += 1;
+            self.committed = self.done;
         }
         Ok(())
     }
@@ -335,6 +344,7 @@ impl<'r> Run<'r> {
     fn conclude(
         &mut self,
         client: &mut impl GenericClient,
+        run_id: i64,
         progress: &mut [Progress],
     ) -> Result<(), Error> {
         let now = clock::now();
@@ -347,14 +357,13 @@ impl<'r> Run<'r> {
             }
         }
         let unsaved = progress.iter().any(Progress::is_unsaved);
-        let recorded = match self.run_id {
-            Some(_) => self.recorded == self.summary.total.counts,
-            None => !unsaved && record::record_look(client, &self.sources, now)?,
+        let recorded = match self.committed.batches {
+            0 => !unsaved && record::record_look(client, &self.sources, now)?,
+            _ => self.committed.counts == self.done.counts,
         };
         if recorded && !unsaved {
             return Ok(());
         }
-        let run_id = self.run_id(client)?;
         let mut transaction = client.transaction().doing("beginning the last batch")?;
         for source in progress.iter_mut().filter(|source| source.is_unsaved()) {
             source
@@ -367,19 +376,12 @@ impl<'r> Run<'r> {
     }
 
     fn count(&mut self, source: Source, counts: Counts, elapsed: Duration) {
-        self.summary.total.add(counts, Duration::ZERO);
+        self.done.counts += counts;
         self.summary
             .sources
             .entry(source.name())
             .or_default()
             .add(counts, elapsed);
-    }
-
-    fn run_id(&mut self, client: &mut impl GenericClient) -> Result<i64, Error> {
-        match self.run_id {
-            Some(run_id) => Ok(run_id),
-            None => Ok(*self.run_id.insert(record::next_id(client)?)),
-        }
     }
 
     fn record(&self, run_id: i64) -> RunRecord<'_> {
@@ -388,7 +390,7 @@ impl<'r> Run<'r> {
             sources: &self.sources,
             since: self.options.since,
             started_at: self.started_at,
-            counts: self.summary.total.counts,
+            counts: self.done.counts,
         }
     }
 }

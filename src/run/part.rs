@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use postgres::Transaction;
 
 use super::backlog::Progress;
-use super::portion::{File, Portion, shown};
+use super::portion::{File, Portion};
 use crate::clock::FileTime;
 use crate::error::Error;
 use crate::event::{Card, Event, Rejection, User};
@@ -182,10 +182,9 @@ impl Log {
         self.rejections += 1;
         if self.rejections <= LOGGED_REJECTIONS {
             log::warn!(
-                "rejected {} as {}: {}",
-                shown(folder, file.file_name),
-                file.rejection.code(),
-                file.rejection
+                file = format!("{}/{}", folder.display(), file.file_name),
+                reason = file.rejection.code();
+                "rejected: {}", file.rejection
             );
         }
     }

@@ -187,6 +187,17 @@ impl Portion {
         self.pending.iter().map(|place| self.files[*place].scanned)
     }
 
+    /// Bytes of documents that were read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files
+            .iter()
+            .map(|file| match &file.reading {
+                Reading::Document(_, document) => document.len() as u64,
+                _ => 0,
+            })
+            .sum()
+    }
+
     /// Says what is odd about single files, whether or not they are dealt with.
     pub(super) fn log_oddities(&self, folder: &Path) {
         let shown = |place: &usize| shown(folder, &self.files[*place].name);

@@ -4,20 +4,26 @@ use chrono::{DateTime, Utc};
 use postgres::GenericClient;
 use postgres::types::Type;
 
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, books_failed};
+use crate::logging;
 use crate::source::Source;
 use crate::summary::Counts;
 
-/// A number for a run; numbers of runs that find nothing are lost.
+/// Takes a number for the run, `None` where there is no schema yet to take it from. The log names
+/// it from now on. Numbers of runs that find nothing have no row.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when the connection fails.
-pub(super) fn next_id(client: &mut impl GenericClient) -> Result<i64, Error> {
-    client
+/// [`Error::Database`] when the connection fails, [`Error::NotLoader`] when this user may not.
+pub(super) fn next_id(client: &mut impl GenericClient) -> Result<Option<i64>, Error> {
+    let run_id = client
         .query_typed_one(include_str!("../../sql/run/next_id.sql"), &[])
         .map(|row| row.get(0))
-        .doing("numbering the run")
+        .map_err(|error| books_failed(&error, "numbering the run"))?;
+    if let Some(run_id) = run_id {
+        logging::name_run(run_id);
+    }
+    Ok(run_id)
 }
 
 /// What is written of a run.

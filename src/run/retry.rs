@@ -94,6 +94,7 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
     warehouse
         .checkpoints(&Source::ALL)?
         .ok_or(Error::NoSchema)?;
+    let run_id = record::next_id(warehouse.client())?.ok_or(Error::NoSchema)?;
     let ids = options.ids.as_deref();
     for resolved in rejected::already_resolved(warehouse.client(), ids.unwrap_or_default())? {
         log::info!("rejection {resolved} is resolved already");
@@ -115,7 +116,7 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         ids,
         sources,
         started_at: clock::now(),
-        run_id: None,
+        run_id,
         summary: Summary::of(&concerned),
     };
     let summary = match options.dry_run {
@@ -138,8 +139,7 @@ struct Retry<'r> {
     /// Sources whose rejections are judged; their locks are held.
     sources: Vec<Source>,
     started_at: DateTime<Utc>,
-    /// Taken from the database with the first batch.
-    run_id: Option<i64>,
+    run_id: i64,
     summary: Summary,
 }
 
@@ -178,11 +178,7 @@ impl Retry<'_> {
         let Some(reached) = kept.iter().map(|kept| kept.rejected_id).max() else {
             return Ok(None);
         };
-        let run_id = match self.run_id {
-            Some(run_id) => run_id,
-            None => *self.run_id.insert(record::next_id(&mut transaction)?),
-        };
-        let (counts, newest_event_at) = judge(&mut transaction, run_id, &kept)?;
+        let (counts, newest_event_at) = judge(&mut transaction, self.run_id, &kept)?;
         // Its counters move with the data; the offset and what is pending are those of the folder.
         for checkpoint in warehouse::read_checkpoints(&mut transaction, &[source])?
             .into_iter()
@@ -197,7 +193,7 @@ impl Retry<'_> {
             .or_default()
             .add(counts, began.elapsed());
         RunRecord {
-            run_id,
+            run_id: self.run_id,
             sources: NO_FOLDERS,
             since: None,
             started_at: self.started_at,

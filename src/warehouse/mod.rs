@@ -19,7 +19,7 @@ use postgres::{Client, GenericClient, Row, SimpleQueryMessage, Transaction};
 
 use crate::checkpoint::{Checkpoint, Rest};
 use crate::clock::FileTime;
-use crate::error::{Doing, Error, explain};
+use crate::error::{Doing, Error, books_failed, explain};
 use crate::inbox::FolderStamp;
 use crate::patrol::Round;
 use crate::source::Source;
@@ -233,12 +233,7 @@ pub fn read_checkpoints(
         {
             return Ok(None);
         }
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            return Err(Error::NotLoader {
-                cause: explain(&error),
-            });
-        }
-        rows => rows.doing("reading the checkpoints")?,
+        rows => rows.map_err(|error| books_failed(&error, "reading the checkpoints"))?,
     };
     let mut checkpoints = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -20,6 +20,7 @@ mod history;
 mod hostile;
 mod killed;
 mod loader;
+mod log;
 mod model;
 mod moving_folder;
 mod obstacle;

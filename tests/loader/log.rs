@@ -1,0 +1,270 @@
+//! What the log says, and how: one line a run, the number of the run on each.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::loader::{Loader, event_id, finish, start, user_event};
+use crate::obstacle::Obstacle;
+
+/// The lines of a log that is to be read by programs.
+pub fn parse(log: &str) -> Vec<Value> {
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// Puts an event that is loaded, the same once more, a file to reject, and one that has not ended.
+fn put_one_of_each(loader: &Loader) -> u64 {
+    let event = user_event(&event_id(1), "2026-11-23 20:10:20", 1, "Ann", 1.0).to_string();
+    [
+        ("users/1.json", event.as_str()),
+        ("users/2.json", &event),
+        ("cards/3.json", "[]"),
+        ("cards/4.json", "{\"metadata\":"),
+    ]
+    .iter()
+    .map(|(file, content)| {
+        let path = loader.put(file, content);
+        fs::metadata(path).expect("it is there").len()
+    })
+    .sum()
+}
+
+#[test]
+fn a_run_tells_in_one_line_what_it_did_and_its_number_in_the_books() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    let bytes = put_one_of_each(&loader);
+    let said = loader.etl(&[
+        "run",
+        "--json",
+        "--since",
+        "2026-01-01",
+        "--log-format",
+        "json",
+    ]);
+    let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
+    let lines = parse(&said.log);
+    let [rejected, done] = &lines[..] else {
+        panic!("two lines: {}", said.log)
+    };
+    let run_id: i64 = loader
+        .value("select max(run_id) from etl.run")
+        .parse()
+        .expect("a number");
+    assert_eq!(
+        (&rejected["run"], &rejected["level"], &rejected["reason"]),
+        (&json!(run_id), &json!("warn"), &json!("not_an_object"))
+    );
+    let file = rejected["file"].as_str().expect("a file");
+    assert_eq!(file, loader.path("cards/3.json").to_str().expect("UTF-8"));
+    assert_eq!(
+        (&done["run"], &done["level"]),
+        (&json!(run_id), &json!("info"))
+    );
+    for (field, value) in [
+        ("outcome", json!("done")),
+        ("sources", json!("users,cards")),
+        ("since", json!("2026-01-01T00:00:00Z")),
+        ("batches", json!(1)),
+        ("bytes", json!(bytes)),
+    ] {
+        assert_eq!(done[field], value, "{field}: {done}");
+    }
+    let counted = ["files", "loaded", "duplicates", "rejected", "pending"];
+    let written = ["versions_opened", "versions_closed", "elapsed_ms"];
+    for field in counted.iter().chain(&written) {
+        assert_eq!(done[field], summary[field], "{field}: {done}");
+    }
+    assert_eq!(summary["pending"], 1);
+
+    // The same as text.
+    loader.put_user(2);
+    let said = loader.etl(&["run"]);
+    let run_id = loader.value("select max(run_id) from etl.run");
+    let (prefix, fields) = said.log.split_once("] done ").expect("one line");
+    assert!(prefix.ends_with(&format!("INFO  run={run_id}")), "{prefix}");
+    let names = |object: &Value| {
+        let names = object.as_object().expect("an object").keys().cloned();
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let fields: Value = fields
+        .split_whitespace()
+        .map(|field| field.split_once('=').expect("key=value"))
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    assert_eq!(fields["since"], "-");
+    assert_eq!(fields["loaded"], "1");
+    let mut all = names(&fields);
+    all.extend(["time", "level", "run", "message"].map(str::to_owned));
+    assert_eq!(all, names(done));
+}
+
+#[test]
+fn a_failed_run_tells_in_one_line_what_is_durable() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    let mut obstacle = Obstacle::at_user(&loader, 5);
+    let run = loader.start(&["run", "--batch-size", "3", "--log-format", "json"]);
+    obstacle.strike_run("pg_cancel_backend");
+    let said = finish(run);
+    let lines = parse(&said.log);
+    assert_eq!(lines.len(), 1, "{}", said.log);
+    let line = &lines[0];
+    assert_eq!(
+        (
+            &line["level"],
+            &line["outcome"],
+            &line["loaded"],
+            &line["batches"]
+        ),
+        (&json!("error"), &json!("failed"), &json!(3), &json!(1)),
+        "{line}"
+    );
+    drop(obstacle);
+    let run = "select loaded from etl.run where run_id = ";
+    assert_eq!(loader.value(&format!("{run}{}", line["run"])), "3");
+}
+
+#[test]
+fn how_much_the_log_tells_is_said_by_flags_and_else_by_the_environment() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    let mut number = 0;
+    let mut levels = |arguments: &[&str], filter: Option<&str>| {
+        number += 1;
+        loader.put_user(number);
+        loader.put(&format!("users/bad_{number}.json"), "[]");
+        let mut command = loader.command(&[&["run", "--log-format", "json"], arguments].concat());
+        command.envs(filter.map(|filter| ("RUST_LOG", filter)));
+        let said = finish(start(&mut command));
+        assert_eq!(said.status, 0, "{}", said.log);
+        let mut levels: Vec<String> = parse(&said.log)
+            .iter()
+            .map(|line| line["level"].as_str().expect("a level").to_owned())
+            .collect();
+        levels.sort();
+        levels.dedup();
+        levels.join(" ")
+    };
+    for (arguments, filter, expected) in [
+        (&[][..], None, "info warn"),
+        (&["-q"], None, "warn"),
+        (&["--quiet"], Some("debug"), "warn"),
+        (&["-qq"], None, ""),
+        (&["-v"], None, "debug info warn"),
+        (&["-v"], Some("error"), "debug info warn"),
+        (&["-vv"], None, "debug info trace warn"),
+        (&["-vq"], None, "info warn"),
+        (&[], Some("error"), ""),
+        (&[], Some("debug"), "debug info warn"),
+    ] {
+        assert_eq!(
+            levels(arguments, filter),
+            expected,
+            "{arguments:?} {filter:?}"
+        );
+    }
+    // Before the command or after it.
+    loader.put("users/worse.json", "[]");
+    assert_eq!(loader.etl(&["-qq", "run"]).log, "");
+}
+
+#[test]
+fn a_run_that_finds_nothing_says_so_to_who_asks() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    assert_eq!(loader.etl(&["run"]).log, "");
+    let said = loader.etl(&["run", "-v"]);
+    let last = said.log.lines().last().expect("a line");
+    assert!(last.contains("] nothing new outcome=done "), "{last}");
+    let without_number = said.log.lines().filter(|line| !line.contains(" run="));
+    assert_eq!(without_number.count(), 0, "{}", said.log);
+}
+
+#[test]
+fn every_line_of_a_run_bears_its_number_and_no_other_line_does() {
+    let loader = Loader::new();
+    put_one_of_each(&loader);
+    // What comes before the schema has no number yet.
+    let said = loader.etl(&["run", "-v", "--log-format", "json"]);
+    let lines = parse(&said.log);
+    let (before, after): (Vec<&Value>, Vec<&Value>) =
+        lines.iter().partition(|line| line["run"].is_null());
+    assert!(
+        before.iter().all(|line| line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("migration"))),
+        "{before:?}"
+    );
+    let run_id = json!(
+        loader
+            .value("select run_id from etl.run")
+            .parse::<i64>()
+            .expect("a number")
+    );
+    assert!(
+        after.len() > 2 && after.iter().all(|line| line["run"] == run_id),
+        "{after:?}"
+    );
+    // A retry is a run.
+    let said = loader.etl(&["rejected", "retry", "-vv", "--log-format", "json"]);
+    let retry_id = loader.value("select max(run_id) from etl.run");
+    assert_ne!(retry_id, run_id.to_string());
+    let last = parse(&said.log).pop().expect("a line");
+    assert_eq!(last["run"].to_string(), retry_id);
+    // One that cannot connect has none.
+    let mut command = loader.command(&["run", "--log-format", "json"]);
+    command.env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none");
+    let lines = parse(&finish(start(&mut command)).log);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (&lines[0]["run"], &lines[0]["outcome"]),
+        (&json!(null), &json!("failed"))
+    );
+    // What is no run has no such thing.
+    let said = loader.etl(&["history", "card", "42", "--log-format", "json"]);
+    assert!(parse(&said.log)[0].get("run").is_none(), "{}", said.log);
+}
+
+#[test]
+fn ten_rejections_are_told_one_by_one_and_the_rest_counted() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    for number in 0..13 {
+        loader.put(&format!("users/{number}.json"), "[]");
+        loader.put(&format!("cards/{number}.json"), "{}");
+    }
+    let said = loader.etl(&["run", "--batch-size", "4"]);
+    let told = said
+        .log
+        .lines()
+        .filter(|line| line.contains("] rejected: "));
+    assert_eq!(told.count(), 10, "{}", said.log);
+    assert!(said.log.contains("] 16 more rejected: "), "{}", said.log);
+}
+
+#[test]
+fn the_format_can_be_set_in_the_environment_and_names_stay_whole() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    let name = "a \"b\"=c\n\u{1b}[31m.json";
+    loader.put(&format!("users/{name}"), "[]");
+    let mut command = loader.command(&["run"]);
+    command.env("ETL_LOG_FORMAT", "json");
+    let lines = parse(&finish(start(&mut command)).log);
+    let file = lines[0]["file"].as_str().expect("a file");
+    assert!(file.ends_with(&format!("users/{name}")), "{file}");
+    let said = loader.etl(&["run", "--since", "1d"]);
+    assert!(
+        said.log
+            .contains("users/a \\\"b\\\"=c\\n\\u{1b}[31m.json\" reason=not_an_object\n"),
+        "{}",
+        said.log
+    );
+}
