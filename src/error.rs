@@ -10,6 +10,7 @@ use postgres::error::SqlState;
 use thiserror::Error;
 
 use crate::history::Entity;
+use crate::interruption::Signal;
 use crate::source::Source;
 
 /// Why a command failed. The text never holds a password.
@@ -66,6 +67,14 @@ pub enum Error {
         /// What broke the connection.
         cause: String,
     },
+
+    /// A signal has asked the program to end.
+    #[error("ended by {0}")]
+    Interrupted(Signal),
+
+    /// The system does not let the program listen for signals.
+    #[error("the system does not let this program listen for Ctrl-C and SIGTERM: {0}")]
+    Signals(io::Error),
 
     /// The schema could not be brought up to date.
     #[error(

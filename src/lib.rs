@@ -20,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod history;
 pub mod inbox;
+pub mod interruption;
 pub mod logging;
 pub mod patrol;
 pub mod rejected;

@@ -63,12 +63,15 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> {
     let outcome = run::run(address, &arguments.options());
     outcome.log();
-    if arguments.json && !matches!(outcome.ending, Ending::Failed(_)) {
-        print_json(&outcome.summary)?;
+    match &outcome.ending {
+        Ending::Done | Ending::Undone if arguments.json => print_json(&outcome.summary)?,
+        Ending::Interrupted(signal) => signal.end(),
+        _ => {}
     }
     Ok(match &outcome.ending {
         Ending::Done | Ending::Undone if outcome.failures.is_empty() => ExitCode::SUCCESS,
         Ending::Done | Ending::Undone => ExitCode::from(FAILED),
+        Ending::Interrupted(signal) => ExitCode::from(signal.exit_status()),
         Ending::Failed(error) => exit_code(error),
     })
 }

@@ -23,6 +23,7 @@ use postgres::GenericClient;
 use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::error::{Doing, Error, commit_failed};
+use crate::interruption::Interruption;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::address::Address;
@@ -72,6 +73,7 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
     let ending = match run.go(address) {
         Ok(()) if options.dry_run => Ending::Undone,
         Ok(()) => Ending::Done,
+        Err(Error::Interrupted(signal)) => Ending::Interrupted(signal),
         Err(failure) => Ending::Failed(failure),
     };
     run.end(ending, began.elapsed())
@@ -83,10 +85,12 @@ fn lock(
     warehouse: &mut Warehouse,
     sources: &[Source],
     patience: Duration,
+    interruption: &Interruption,
 ) -> Result<Vec<Source>, Error> {
     let began = Instant::now();
     let mut locked = warehouse.lock(sources)?;
     while locked.len() < sources.len() && began.elapsed() < patience {
+        interruption.check()?;
         thread::sleep(LOCK_POLL);
         let mut missing = sources.to_vec();
         missing.retain(|source| !locked.contains(source));
@@ -112,6 +116,7 @@ struct Run<'r> {
     failures: Vec<Error>,
     scan: Duration,
     log: Log,
+    interruption: Interruption,
 }
 
 impl<'r> Run<'r> {
@@ -126,6 +131,7 @@ impl<'r> Run<'r> {
             failures: Vec::new(),
             scan: Duration::ZERO,
             log: Log::default(),
+            interruption: Interruption::default(),
         }
     }
 
@@ -149,6 +155,8 @@ impl<'r> Run<'r> {
 
     fn go(&mut self, address: &Address) -> Result<(), Error> {
         let mut warehouse = Warehouse::connect(address)?;
+        // Before, nothing is lost by ending at once.
+        self.interruption = Interruption::listen().map_err(Error::Signals)?;
         let run_id = match record::next_id(warehouse.client()) {
             // What follows knows why, and what to do.
             Err(Error::NotLoader { .. }) => None,
@@ -170,7 +178,7 @@ impl<'r> Run<'r> {
             None => Duration::ZERO,
         };
         let wanted = &self.options.sources;
-        self.sources = lock(warehouse, wanted, patience)?;
+        self.sources = lock(warehouse, wanted, patience, &self.interruption)?;
         self.summary = Summary::of(&self.sources);
         for busy in wanted
             .iter()
@@ -249,6 +257,7 @@ impl<'r> Run<'r> {
         let (mut waiting, mut progress) = (Vec::new(), Vec::new());
         // A folder that cannot be scanned is no reason to leave the others.
         for checkpoint in checkpoints {
+            self.interruption.check()?;
             match backlog::find(client, checkpoint, self.options)? {
                 Ok((files, beginning)) => {
                     waiting.push(files);
@@ -308,6 +317,7 @@ impl<'r> Run<'r> {
                     Some(portion) => portion,
                     None => next()?,
                 };
+                self.interruption.check()?;
                 self.done.bytes += portion.bytes();
                 progress.pass(portion.dealt_with(), portion.pending());
                 portion.log_oddities(folder);
@@ -324,6 +334,7 @@ impl<'r> Run<'r> {
                 )?;
             }
             if let Some(part) = part {
+                self.interruption.check()?;
                 counts += part.finish(&mut transaction, progress, self.options.overlap)?;
             }
             self.count(source, counts, began.elapsed());

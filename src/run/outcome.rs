@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use log::Level;
 
 use crate::error::Error;
+use crate::interruption::Signal;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 
@@ -16,6 +17,8 @@ pub enum Ending {
     Done,
     /// It has done so and undone it: a dry run.
     Undone,
+    /// It was asked to end before it was done.
+    Interrupted(Signal),
     /// Something went wrong.
     Failed(Error),
 }
@@ -72,6 +75,11 @@ impl Outcome {
                 }
             }
             Ending::Undone => (Level::Info, "undone", "dry run, undone".to_owned()),
+            Ending::Interrupted(signal) => (
+                Level::Warn,
+                "interrupted",
+                format!("ended by {signal}: {}", self.durable()),
+            ),
             Ending::Failed(error) => (Level::Error, "failed", error.to_string()),
         };
         let since = self
@@ -95,5 +103,20 @@ impl Outcome {
             elapsed_ms = self.summary.total.elapsed.as_millis() as u64;
             "{message}"
         );
+    }
+
+    /// What is durable of a run that was interrupted, and how to go on.
+    fn durable(&self) -> String {
+        let files = self.work.counts.files;
+        let kept = match self.work.batches {
+            0 => "nothing was committed".to_owned(),
+            1 => format!("one batch of {files} files is durable"),
+            batches => format!("{batches} batches of {files} files together are durable"),
+        };
+        let next = match self.since {
+            Some(_) => "the same command does the rest, and recognises what is loaded",
+            None => "the next run does the rest",
+        };
+        format!("{kept}, and {next}")
     }
 }

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::cores;
 use crate::error::{Doing, Error, commit_failed};
 use crate::event::{AcceptedEvent, Event, Refusal, Rejection, accept};
+use crate::interruption::Interruption;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::dimension::{Arrival, Intake};
@@ -101,7 +102,12 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
     }
     let mut open = rejected::open(warehouse.client(), ids)?;
     let concerned: Vec<Source> = open.iter().map(|open| open.source).collect();
-    let sources = lock(warehouse, &concerned, BACKFILL_PATIENCE)?;
+    let sources = lock(
+        warehouse,
+        &concerned,
+        BACKFILL_PATIENCE,
+        &Interruption::default(),
+    )?;
     open.retain(|open| {
         let locked = sources.contains(&open.source);
         if !locked {

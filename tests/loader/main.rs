@@ -18,6 +18,7 @@ mod failures;
 mod fixture;
 mod history;
 mod hostile;
+mod interrupted;
 mod killed;
 mod loader;
 mod log;

@@ -1,0 +1,168 @@
+//! Ctrl-C and SIGTERM: a run ends between two steps, tells what is durable, and the next one goes
+//! on.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::books;
+use crate::killed::{Moment, put_some, random_arguments};
+use crate::loader::{Loader, Said, said, start};
+use crate::log::parse;
+use crate::obstacle::{Obstacle, Step};
+
+/// Runs that are interrupted at a random moment.
+const INTERRUPTIONS: usize = 40;
+
+fn send(run: &Child, signal: Signal) {
+    kill_process(Pid::from_child(run), signal).expect("it is there");
+}
+
+/// Waits for the end of a run, and tells by which signal it ended.
+fn end(run: Child) -> (Option<i32>, Said) {
+    let output = run.wait_with_output().expect("etl is ours");
+    (output.status.signal(), said(output))
+}
+
+/// Starts a run of two batches of three users that waits within the second one.
+fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    let mut obstacle = Obstacle::at_user(loader, 5);
+    let run = loader.start(&[&["run", "--batch-size", "3"], arguments].concat());
+    obstacle.wait_for_runs(1);
+    (obstacle, run)
+}
+
+#[test]
+fn an_interrupted_run_tells_what_is_durable_and_the_next_one_does_the_rest() {
+    for (signal, arguments, word) in [
+        (Signal::INT, &[][..], "the next run does the rest"),
+        (
+            Signal::TERM,
+            &["--since", "1d"],
+            "the same command does the rest",
+        ),
+    ] {
+        let loader = Loader::new();
+        let (obstacle, run) = halfway(&loader, arguments);
+        send(&run, signal);
+        drop(obstacle);
+        let (by, said) = end(run);
+        assert_eq!(by, Some(signal.as_raw()), "{}", said.log);
+        assert_eq!(said.log.lines().count(), 1, "{}", said.log);
+        for word in [
+            "one batch of 3 files is durable",
+            word,
+            " outcome=interrupted ",
+        ] {
+            assert!(said.log.contains(word), "{word:?} is missing: {}", said.log);
+        }
+        assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
+        // The lock is free at once.
+        assert_eq!(loader.run(&[])["loaded"], 3);
+        books::check(&loader);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let loader = Loader::new();
+    let (obstacle, run) = halfway(&loader, &[]);
+    send(&run, Signal::INT);
+    sleep(Duration::from_millis(100));
+    send(&run, Signal::INT);
+    let (by, said) = end(run);
+    assert_eq!((by, said.log.as_str()), (Some(Signal::INT.as_raw()), ""));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+    assert_eq!(loader.run(&[])["loaded"], 3);
+    books::check(&loader);
+}
+
+#[test]
+fn a_commit_that_has_begun_is_not_interrupted() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let mut obstacle = Obstacle::after(&loader, Step::CommitBegun);
+    let run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    send(&run, Signal::INT);
+    drop(obstacle);
+    let (by, said) = end(run);
+    assert_eq!((by, said.status), (None, 0), "{}", said.log);
+    assert!(said.log.contains("loaded=1"), "{}", said.log);
+    books::check(&loader);
+}
+
+#[test]
+fn a_backfill_that_waits_for_another_run_can_be_interrupted() {
+    let loader = Loader::new();
+    let (obstacle, other) = halfway(&loader, &[]);
+    let backfill = loader.start(&["run", "--since", "1d"]);
+    sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    send(&backfill, Signal::INT);
+    let (by, said) = end(backfill);
+    assert_eq!(by, Some(Signal::INT.as_raw()), "{}", said.log);
+    assert!(said.log.contains("nothing was committed"), "{}", said.log);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(obstacle);
+    assert_eq!(end(other).1.status, 0);
+}
+
+#[test]
+fn nothing_of_an_interrupted_dry_run_is_durable() {
+    let loader = Loader::new();
+    let (obstacle, run) = halfway(&loader, &["--dry-run"]);
+    send(&run, Signal::INT);
+    drop(obstacle);
+    let (by, said) = end(run);
+    assert_eq!(by, Some(Signal::INT.as_raw()), "{}", said.log);
+    assert!(said.log.contains("nothing was committed"), "{}", said.log);
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "0");
+}
+
+#[test]
+fn runs_interrupted_at_random_moments_tell_what_the_books_tell() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let (mut number, mut interrupted) = (0, 0);
+    let mut moment = Moment::new();
+    while interrupted < INTERRUPTIONS {
+        put_some(&loader, &mut number);
+        let mut command: Command = loader.command(random_arguments());
+        let began = Instant::now();
+        let run = start(command.args(["--log-format", "json"]));
+        moment.wait();
+        send(&run, Signal::INT);
+        let (by, said) = end(run);
+        match by {
+            None => moment.note(began.elapsed()),
+            Some(_) => interrupted += 1,
+        }
+        // Before it listens, it has nothing to tell.
+        let Some(line) = parse(&said.log)
+            .pop()
+            .filter(|line| !line["outcome"].is_null())
+        else {
+            continue;
+        };
+        let recorded = format!(
+            "select coalesce(sum(files), 0) || ' ' || coalesce(sum(loaded), 0) from etl.run where run_id = {}",
+            line["run"]
+        );
+        assert_eq!(
+            loader.value(&recorded),
+            format!("{} {}", line["files"], line["loaded"]),
+            "{line}"
+        );
+    }
+    books::settle(&loader);
+}
