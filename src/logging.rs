@@ -4,14 +4,17 @@
 //! they say more than the message, fields. As text the fields come last, as `key=value`.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{SecondsFormat, Utc};
 use env_logger::Env;
 use env_logger::fmt::Formatter;
+use indicatif::MultiProgress;
+use indicatif_log_bridge::LogWrapper;
 use log::kv::{self, Key, VisitSource, VisitValue};
-use log::{Record, SetLoggerError};
+use log::{LevelFilter, Record, SetLoggerError};
 use serde::Serializer;
 use serde_json::{Value, json};
 
@@ -24,6 +27,9 @@ const USUAL: &str = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn,r
 static RUN: AtomicI64 = AtomicI64::new(NO_RUN);
 const NO_RUN: i64 = -1;
 const NOT_NUMBERED: i64 = 0;
+
+/// The progress bars on stderr.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -87,12 +93,27 @@ pub fn start(format: Format, verbosity: Verbosity, is_run: bool) -> Result<(), S
     if is_run {
         name_run(NOT_NUMBERED);
     }
-    logger.try_init()
+    LogWrapper::new(BARS.clone(), logger.build()).try_init()?;
+    if format == Format::Json || log::max_level() < LevelFilter::Info {
+        BARS.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    Ok(())
 }
 
 /// Names the run that all lines from now on are of, by its number in `etl.run`.
 pub fn name_run(run_id: i64) {
     RUN.store(run_id, Ordering::Relaxed);
+}
+
+/// The progress bars: in the terminal at stderr, and nowhere if there is none or if the log is to
+/// be read by programs or to be quiet.
+pub fn bars() -> &'static MultiProgress {
+    &BARS
+}
+
+/// Whether somebody sees the bars.
+pub fn is_watched() -> bool {
+    io::stderr().is_terminal() && !BARS.is_hidden()
 }
 
 fn write_text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! dies leaves whole batches behind and nothing else.
 
 mod backlog;
+mod bar;
 mod outcome;
 mod part;
 mod portion;
@@ -29,6 +30,7 @@ use crate::summary::{Counts, Summary};
 use crate::warehouse::address::Address;
 use crate::warehouse::{self, Warehouse};
 use backlog::{Progress, Stretch, Waiting};
+use bar::Bar;
 use outcome::Work;
 pub use outcome::{Ending, Outcome};
 use part::{Log, Part};
@@ -116,6 +118,7 @@ struct Run<'r> {
     failures: Vec<Error>,
     scan: Duration,
     log: Log,
+    bar: Bar,
     interruption: Interruption,
 }
 
@@ -131,6 +134,7 @@ impl<'r> Run<'r> {
             failures: Vec::new(),
             scan: Duration::ZERO,
             log: Log::default(),
+            bar: Bar::new(),
             interruption: Interruption::default(),
         }
     }
@@ -237,6 +241,7 @@ impl<'r> Run<'r> {
             None => record::next_id(client)?.ok_or(Error::NoSchema)?,
         };
         let loaded = self.load_batches(client, run_id, checkpoints);
+        self.bar.clear();
         loaded.map_err(|error| match error {
             Error::Database { .. } => Error::Unfinished(Box::new(error)),
             error => error,
@@ -258,6 +263,7 @@ impl<'r> Run<'r> {
         // A folder that cannot be scanned is no reason to leave the others.
         for checkpoint in checkpoints {
             self.interruption.check()?;
+            self.bar.look_through(checkpoint.source);
             match backlog::find(client, checkpoint, self.options)? {
                 Ok((files, beginning)) => {
                     waiting.push(files);
@@ -272,6 +278,8 @@ impl<'r> Run<'r> {
         let batches = backlog::batches(&waiting, options);
         if !batches.is_empty() {
             warehouse::plan_for_probes(client)?;
+            let files = waiting.iter().map(|waiting| waiting.listing.len());
+            self.bar.load(files.sum());
         }
         thread::scope(|scope| {
             let (sender, portions) = sync_channel(PORTIONS_AHEAD);
@@ -319,10 +327,12 @@ impl<'r> Run<'r> {
                 };
                 self.interruption.check()?;
                 self.done.bytes += portion.bytes();
+                let files = portion.files.len();
                 progress.pass(portion.dealt_with(), portion.pending());
                 portion.log_oddities(folder);
                 if portion.is_idle() {
                     counts += portion.counts();
+                    self.bar.advance(files);
                     continue;
                 }
                 is_written = true;
@@ -332,20 +342,24 @@ impl<'r> Run<'r> {
                     folder,
                     &mut self.log,
                 )?;
+                self.bar.advance(files);
             }
             if let Some(part) = part {
                 self.interruption.check()?;
+                self.bar.say("writing versions");
                 counts += part.finish(&mut transaction, progress, self.options.overlap)?;
             }
             self.count(source, counts, began.elapsed());
         }
         if is_written {
             self.record(run_id).save(&mut transaction, clock::now())?;
+            self.bar.say("committing");
             transaction
                 .commit()
                 .map_err(|error| commit_failed(&error))?;
             self.done.batches += 1;
             self.committed = self.done;
+            self.bar.say("loading");
         }
         Ok(())
     }

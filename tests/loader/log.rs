@@ -1,11 +1,13 @@
 //! What the log says, and how: one line a run, the number of the run on each.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::loader::{Loader, event_id, finish, start, user_event};
 use crate::obstacle::Obstacle;
+use crate::terminal::Terminal;
 
 /// The lines of a log that is to be read by programs.
 pub fn parse(log: &str) -> Vec<Value> {
@@ -267,4 +269,62 @@ fn the_format_can_be_set_in_the_environment_and_names_stay_whole() {
         "{}",
         said.log
     );
+}
+
+/// A run with its log on a terminal.
+fn on_terminal(loader: &Loader, arguments: &[&str]) -> Terminal {
+    Terminal::start(24, |screen| -> Command {
+        let mut command = loader.command(arguments);
+        command
+            .env("TERM", "xterm")
+            .stdout(Stdio::null())
+            .stderr(screen);
+        command
+    })
+}
+
+#[test]
+fn a_terminal_shows_how_far_a_run_is() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=6).for_each(|number| loader.put_user(number));
+    loader.put("users/bad.json", "[]");
+    let obstacle = Obstacle::at_user(&loader, 5);
+    let mut terminal = on_terminal(&loader, &["run", "--batch-size", "3"]);
+    terminal.wait_for("looking through the folder of users");
+    terminal.wait_for("loading ");
+    terminal.wait_for(" of 7 files, ");
+    terminal.wait_for(" left");
+    drop(obstacle);
+    let (status, shown) = terminal.wait_for_end();
+    assert!(status.success(), "{shown}");
+    // The line is taken away, and what the log says stays.
+    let last = shown.rfind("\x1b[2K").expect("it is taken away");
+    let (_, log) = shown.split_at(last);
+    assert!(
+        log.contains("] done ") && !log.contains("loading"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn nothing_moves_on_a_terminal_where_the_log_is_quiet_or_for_programs() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    for (number, arguments) in [&["run", "-q"][..], &["run", "--log-format", "json"]]
+        .into_iter()
+        .enumerate()
+    {
+        let user = number as i64 + 1;
+        loader.put_user(user as u64);
+        let mut obstacle = Obstacle::at_user(&loader, user);
+        let terminal = on_terminal(&loader, arguments);
+        obstacle.wait_for_runs(1);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(obstacle);
+        let (status, shown) = terminal.wait_for_end();
+        assert!(status.success(), "{shown}");
+        assert!(!shown.contains("loading"), "{shown:?}");
+        assert_eq!(shown.lines().count(), number, "{shown:?}");
+    }
 }

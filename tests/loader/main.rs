@@ -3,7 +3,7 @@
 //! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them,
 //! `tables` what the database holds and `model` what it ought to hold. `books` checks the latter
 //! two against each other and the loader's own accounts. What gets in the way of a run: `obstacle`
-//! stops it at a step, `proxy` cuts its connection. The other modules are the tests.
+//! stops it at a step, `proxy` cuts its connection; `terminal` shows what it draws. The other modules are the tests.
 
 mod acceptance;
 mod audit;
@@ -37,6 +37,7 @@ mod server;
 mod shell;
 mod status;
 mod tables;
+mod terminal;
 mod timelines;
 mod tls;
 mod version;

@@ -1,0 +1,90 @@
+//! A terminal with a command on it.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+/// How long something may take to appear on a terminal.
+pub const PAGE_LIMIT: Duration = Duration::from_secs(20);
+
+pub struct Terminal {
+    child: Child,
+    terminal: fs::File,
+    shown: String,
+}
+
+impl Terminal {
+    /// Starts a command, which is given the terminal of so many lines, 80 columns wide.
+    pub fn start(lines: u16, command: impl FnOnce(Stdio) -> Command) -> Terminal {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&terminal).expect("a terminal");
+        unlockpt(&terminal).expect("a terminal");
+        let size = Winsize {
+            ws_row: lines,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&terminal, size).expect("a terminal");
+        let name = ptsname(&terminal, Vec::new()).expect("a terminal");
+        let path = name.to_str().expect("a path");
+        let screen = fs::File::options().read(true).write(true).open(path);
+        let screen = OwnedFd::from(screen.expect("a terminal"));
+        let child = command(screen.into())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("etl can be started");
+        Terminal {
+            child,
+            terminal: terminal.into(),
+            shown: String::new(),
+        }
+    }
+
+    /// Reads what is shown until these words have appeared, and forgets all up to them.
+    pub fn wait_for(&mut self, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            if let Some(place) = self.shown.find(words) {
+                let rest = self.shown.split_off(place + words.len());
+                return std::mem::replace(&mut self.shown, rest);
+            }
+            assert!(
+                began.elapsed() < PAGE_LIMIT && self.read(),
+                "no {words:?} in:\n{}",
+                self.shown
+            );
+        }
+    }
+
+    /// Reads what is shown until the command ends.
+    pub fn wait_for_end(mut self) -> (ExitStatus, String) {
+        while self.read() {}
+        (self.child.wait().expect("it ends"), self.shown)
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub fn interrupt(mut self) {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::INT).expect("it runs");
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
+    }
+
+    /// Reads what there is; says whether the command is still on the terminal.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 65_536];
+        // Once the last one has closed it, the terminal is an error to read.
+        let length = self.terminal.read(&mut buffer).unwrap_or(0);
+        self.shown
+            .push_str(&String::from_utf8_lossy(&buffer[..length]));
+        length > 0
+    }
+}
