@@ -232,10 +232,10 @@ fn every_kind_of_damage_is_found_and_named() {
         .batch_execute(
             "alter table warehouse.dim_user drop constraint dim_user_next;
              alter table warehouse.dim_card drop constraint dim_card_next;
-             alter table warehouse.dim_user drop constraint dim_user_start, drop constraint dim_user_end,
-                                           drop constraint dim_user_finite;
-             alter table warehouse.dim_card drop constraint dim_card_start, drop constraint dim_card_end;
-             drop index warehouse.dim_user_current, warehouse.dim_card_current;
+             alter table warehouse.dim_user drop constraint dim_user_start, drop constraint dim_user_finite;
+             alter table warehouse.dim_card drop constraint dim_card_start;
+             drop index warehouse.dim_user_end, warehouse.dim_user_current,
+                        warehouse.dim_card_end, warehouse.dim_card_current;
              alter table etl.run drop constraint run_check;
              alter table landing.rejected_event drop constraint rejected_event_check",
         )
