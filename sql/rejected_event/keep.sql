@@ -1,12 +1,10 @@
 -- Keeps rejected files whole. The same bytes of the same file are one rejection, however often they are judged;
 -- one that was resolved is open again if the file has gone back to them.
 with judged as (
-  select distinct on (file_name, sha256(document))
-    file_name, file_modified_at, file_changed_at, file_size, reason, detail, document
+  select file_name, file_modified_at, file_changed_at, file_size, reason, detail, document
   from unnest(
     $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::text[], $8::text[], $9::bytea[]
   ) as judged (file_name, file_modified_at, file_changed_at, file_size, reason, detail, document)
-  order by file_name, sha256(document), file_changed_at desc
 )
 
 insert into landing.rejected_event (

@@ -181,6 +181,11 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
+    /// How many files they are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// The portions in which the files are read.
     pub(super) fn portions<'w>(
         &self,

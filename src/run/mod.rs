@@ -336,12 +336,12 @@ impl<'r> Run<'r> {
                     continue;
                 }
                 is_written = true;
-                part.get_or_insert_with(|| Part::new(run_id, source)).land(
-                    &mut transaction,
-                    portion,
-                    folder,
-                    &mut self.log,
-                )?;
+                let mut arriving = match part.take() {
+                    Some(part) => part,
+                    None => Part::new(&mut transaction, run_id, source, stretch.len())?,
+                };
+                arriving.land(&mut transaction, portion, folder, &mut self.log)?;
+                part = Some(arriving);
                 self.bar.advance(files);
             }
             if let Some(part) = part {

@@ -16,7 +16,7 @@ use crate::inbox::{Reading, Stamp};
 use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::dimension::{Arrival, Intake};
-use crate::warehouse::rejected::{self, RejectedFile};
+use crate::warehouse::rejected::{self, Before, RejectedFile};
 
 /// Rejected files that are logged one by one in a run; the rest are counted.
 const LOGGED_REJECTIONS: usize = 10;
@@ -32,20 +32,31 @@ pub(super) struct Part {
     /// Files that were dealt with, each with its change time when it was read.
     seen: Vec<(String, FileTime)>,
     newest_event_at: Option<DateTime<Utc>>,
+    rejected_before: Before,
 }
 
 impl Part {
-    /// A part of the batch of this run.
-    pub(super) fn new(run_id: i64, source: Source) -> Part {
-        Part {
+    /// A part of the batch of this run, of so many files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn new(
+        transaction: &mut Transaction<'_>,
+        run_id: i64,
+        source: Source,
+        files: usize,
+    ) -> Result<Part, Error> {
+        Ok(Part {
             run_id,
             source,
+            rejected_before: Before::read(transaction, source, files)?,
             users: Intake::new(run_id),
             cards: Intake::new(run_id),
             counts: Counts::default(),
             seen: Vec::new(),
             newest_event_at: None,
-        }
+        })
     }
 
     /// Writes the events and rejections of a portion.
@@ -101,15 +112,15 @@ impl Part {
                 }
             }
         }
-        let good: Vec<&str> = accepted
+        let good = accepted
             .into_iter()
             .filter(|place| !refused.contains(place))
-            .map(|place| files[place].name.as_str())
-            .collect();
+            .map(|place| files[place].name.as_str());
+        let good = self.rejected_before.among(good);
         rejected::resolve(transaction, self.run_id, self.source, &good)?;
-        rejected::keep(transaction, self.run_id, self.source, &rejected)?;
         rejected.iter().for_each(|file| log.rejected(folder, file));
-        drop(rejected);
+        let before = &self.rejected_before;
+        rejected::keep(transaction, self.run_id, self.source, before, rejected)?;
         self.counts += counts;
         self.seen.extend(
             dealt_with

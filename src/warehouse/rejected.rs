@@ -1,14 +1,20 @@
 //! Rejected events: kept whole with a reason, and resolved when a good version of the file arrives.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use postgres::{GenericClient, Row, Transaction};
 
-use super::rows::Columns;
+use super::rows::{self, Columns};
 use crate::error::{Doing, Error};
 use crate::event::Rejection;
 use crate::inbox::Stamp;
 use crate::source::Source;
+
+/// Up to so many files the database is asked of each whether some version of it was rejected. For
+/// more, the names of all that were are read first, which takes a fifth of the time a name.
+const ASKED_ONE_BY_ONE: usize = 500;
 
 /// A file that is no event.
 #[derive(Debug)]
@@ -23,12 +29,149 @@ pub struct RejectedFile<'a> {
     pub document: Option<&'a [u8]>,
 }
 
-/// Keeps rejected files of a source.
+/// The files of a source of which some version was rejected before a transaction, resolved or not.
+#[derive(Debug)]
+pub enum Before {
+    /// These.
+    Known(HashSet<String>),
+    /// So many that the database is asked of each file, or so few files that it is quicker to.
+    Unknown,
+}
+
+impl Before {
+    /// Reads them, if that is quicker for so many files than to ask of each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when they cannot be read.
+    pub fn read(
+        transaction: &mut Transaction<'_>,
+        source: Source,
+        files: usize,
+    ) -> Result<Before, Error> {
+        if files <= ASKED_ONE_BY_ONE {
+            return Ok(Before::Unknown);
+        }
+        let limit = files as i64 + 1;
+        let rows = transaction
+            .query_typed(
+                include_str!("../../sql/rejected_event/names.sql"),
+                &[(&source.name(), Type::TEXT), (&limit, Type::INT8)],
+            )
+            .doing("reading which files were rejected before")?;
+        Ok(match rows.len() <= files {
+            true => Before::Known(rows.iter().map(|row| row.get(0)).collect()),
+            false => Before::Unknown,
+        })
+    }
+
+    /// Of these files, those that may be among them.
+    pub fn among<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+        match self {
+            Before::Known(known) => names.filter(|name| known.contains(*name)).collect(),
+            Before::Unknown => names.collect(),
+        }
+    }
+}
+
+/// Keeps rejected files of a source, each of another name.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when the statement fails.
+/// [`Error::Database`] when a statement fails.
 pub fn keep(
+    transaction: &mut Transaction<'_>,
+    run_id: i64,
+    source: Source,
+    before: &Before,
+    files: Vec<RejectedFile<'_>>,
+) -> Result<(), Error> {
+    let asked = before.among(files.iter().map(|file| file.file_name));
+    let known = known_names(transaction, source, &asked)?;
+    let (known, new): (Vec<_>, Vec<_>) = files
+        .into_iter()
+        .partition(|file| known.contains(file.file_name));
+    copy_new(transaction, run_id, source, &new)?;
+    keep_known(transaction, run_id, source, &known)
+}
+
+/// Of these files, those of which some version was rejected before.
+fn known_names(
+    transaction: &mut Transaction<'_>,
+    source: Source,
+    names: &[&str],
+) -> Result<HashSet<String>, Error> {
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = transaction
+        .query_typed(
+            include_str!("../../sql/rejected_event/known_names.sql"),
+            &[(&source.name(), Type::TEXT), (&names, Type::TEXT_ARRAY)],
+        )
+        .doing("looking for files that were rejected before")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Keeps files of which no version was rejected before.
+fn copy_new(
+    transaction: &mut Transaction<'_>,
+    run_id: i64,
+    source: Source,
+    files: &[RejectedFile<'_>],
+) -> Result<(), Error> {
+    struct New<'f> {
+        file: &'f RejectedFile<'f>,
+        modified: DateTime<Utc>,
+        changed: DateTime<Utc>,
+        size: i64,
+        reason: &'static str,
+        detail: String,
+    }
+    let source = source.name();
+    let new: Vec<New<'_>> = files
+        .iter()
+        .map(|file| New {
+            file,
+            modified: file.stamp.modified.to_utc(),
+            changed: file.stamp.changed.to_utc(),
+            size: file.stamp.size as i64,
+            reason: file.rejection.code(),
+            detail: file.rejection.to_string(),
+        })
+        .collect();
+    rows::copy(
+        transaction,
+        include_str!("../../sql/rejected_event/copy_new.sql"),
+        &[
+            Type::TEXT,
+            Type::TEXT,
+            Type::TIMESTAMPTZ,
+            Type::TIMESTAMPTZ,
+            Type::INT8,
+            Type::TEXT,
+            Type::TEXT,
+            Type::BYTEA,
+            Type::INT8,
+        ],
+        &new,
+        |new, row| {
+            row.push(&source);
+            row.push(&new.file.file_name);
+            row.push(&new.modified);
+            row.push(&new.changed);
+            row.push(&new.size);
+            row.push(&new.reason);
+            row.push(&new.detail);
+            row.push(&new.file.document);
+            row.push(&run_id);
+        },
+        "keeping rejected events",
+    )
+}
+
+/// Keeps files of which versions were rejected before, perhaps this one.
+fn keep_known(
     transaction: &mut Transaction<'_>,
     run_id: i64,
     source: Source,
