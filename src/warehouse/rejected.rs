@@ -1,9 +1,11 @@
 //! Rejected events: kept whole with a reason, and resolved when a good version of the file arrives.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use chrono::{DateTime, Utc};
-use postgres::types::Type;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
 use postgres::{GenericClient, Row, Transaction};
 
 use super::rows::{self, Columns};
@@ -32,8 +34,9 @@ pub struct RejectedFile<'a> {
 /// The files of a source of which some version was rejected before a transaction, resolved or not.
 #[derive(Debug)]
 pub enum Before {
-    /// These.
-    Known(HashSet<String>),
+    /// Those whose names have one of these hashes, and by chance another one, of which the database
+    /// is asked in vain: a tenth of a backfill's million names is too much to keep.
+    Known(RandomState, HashSet<u64>),
     /// So many that the database is asked of each file, or so few files that it is quicker to.
     Unknown,
 }
@@ -52,15 +55,24 @@ impl Before {
         if files <= ASKED_ONE_BY_ONE {
             return Ok(Before::Unknown);
         }
+        let doing = "reading which files were rejected before";
         let limit = files as i64 + 1;
-        let rows = transaction
-            .query_typed(
+        let mut rows = transaction
+            .query_typed_raw(
                 include_str!("../../sql/rejected_event/names.sql"),
-                &[(&source.name(), Type::TEXT), (&limit, Type::INT8)],
+                [
+                    (&source.name() as &(dyn ToSql + Sync), Type::TEXT),
+                    (&limit, Type::INT8),
+                ],
             )
-            .doing("reading which files were rejected before")?;
-        Ok(match rows.len() <= files {
-            true => Before::Known(rows.iter().map(|row| row.get(0)).collect()),
+            .doing(doing)?;
+        let (hasher, mut known, mut count) = (RandomState::new(), HashSet::new(), 0);
+        while let Some(row) = rows.next().doing(doing)? {
+            known.insert(hasher.hash_one(row.get::<_, &str>(0)));
+            count += 1;
+        }
+        Ok(match count <= files {
+            true => Before::Known(hasher, known),
             false => Before::Unknown,
         })
     }
@@ -68,7 +80,9 @@ impl Before {
     /// Of these files, those that may be among them.
     pub fn among<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
         match self {
-            Before::Known(known) => names.filter(|name| known.contains(*name)).collect(),
+            Before::Known(hasher, known) => names
+                .filter(|name| known.contains(&hasher.hash_one(*name)))
+                .collect(),
             Before::Unknown => names.collect(),
         }
     }
