@@ -52,7 +52,7 @@ pub enum Verbosity {
     Usual,
     /// And how they went, and that others found nothing.
     Debug,
-    /// And what the libraries say, with every statement that goes to the database.
+    /// And what the libraries do, with every statement that goes to the database.
     Everything,
 }
 
@@ -84,7 +84,7 @@ pub fn start(format: Format, verbosity: Verbosity, is_run: bool) -> Result<(), S
         Verbosity::Warnings => logger.parse_filters("warn"),
         Verbosity::Usual => &mut logger,
         Verbosity::Debug => logger.parse_filters(&USUAL.replacen("info", "debug", 1)),
-        Verbosity::Everything => logger.parse_filters("trace"),
+        Verbosity::Everything => logger.parse_filters("debug"),
     };
     match format {
         Format::Text => logger.format(write_text),

@@ -1,14 +1,18 @@
 //! How far a run is, for whoever watches it on a terminal.
 
+use std::thread;
 use std::time::Duration;
 
-use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::logging;
 use crate::source::Source;
 
 /// Time from one drawing to the next: what looks alive to the eye.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What is over before that is not worth a line that flashes.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A line at the foot of the terminal, which is gone when this is dropped.
 pub(super) struct Bar(ProgressBar);
@@ -59,8 +63,15 @@ impl Bar {
             .expect("the template is right")
             .progress_chars("█▉▊▋▌▍▎▏ ")
             .with_key("rate", write_rate);
-        self.0 = logging::bars().add(bar.with_style(style));
-        self.0.enable_steady_tick(TICK);
+        self.0 = bar.with_style(style);
+        self.0.set_draw_target(ProgressDrawTarget::hidden());
+        let bar = self.0.clone();
+        thread::spawn(move || {
+            thread::sleep(PATIENCE);
+            if !bar.is_finished() {
+                logging::bars().add(bar).enable_steady_tick(TICK);
+            }
+        });
     }
 }
 
