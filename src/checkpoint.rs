@@ -22,6 +22,10 @@ use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::rows;
 
+/// How long files may be left for later. Those that are being written take `--settle`, seconds; a
+/// file that still is not done after minutes keeps changing or cannot be read.
+pub const HELD_AFTER: Duration = Duration::from_secs(300);
+
 /// How far a source has been loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -31,6 +35,8 @@ pub struct Checkpoint {
     pub offset: Option<FileTime>,
     /// Files that the last run left for a later one.
     pub pending: i64,
+    /// Files that the last run has found and not come to: it is at work, or was cut off.
+    pub waiting: i64,
     /// The folder when it was last at rest.
     pub rest: Option<Rest>,
     /// How far the patrol of a big folder has come.
@@ -183,10 +189,28 @@ impl Checkpoint {
                     (&counts.duplicates, Type::INT8),
                     (&counts.rejected, Type::INT8),
                     (&self.pending, Type::INT8),
+                    (&self.waiting, Type::INT8),
                 ],
             )
             .doing("saving the checkpoint")?;
         Ok(())
+    }
+
+    /// Whether runs have left files for later for longer than [`HELD_AFTER`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the statement fails.
+    pub fn is_held(&self, client: &mut impl GenericClient, now: FileTime) -> Result<bool, Error> {
+        let row = client
+            .query_typed_one(
+                include_str!("../sql/checkpoint/pending_since.sql"),
+                &[(&self.source.name(), Type::TEXT)],
+            )
+            .doing("asking since when files are pending")?;
+        Ok(row
+            .get::<_, Option<DateTime<Utc>>>(0)
+            .is_some_and(|since| FileTime::from(since).age(now) > HELD_AFTER))
     }
 
     /// Remembers files that were dealt with and will be met again, and forgets those that will not.
@@ -295,6 +319,7 @@ mod tests {
             source: Source::Users,
             offset: offset.map(FileTime::from_nanos),
             pending: 0,
+            waiting: 0,
             rest: None,
             round: None,
         }

@@ -7,5 +7,6 @@ set
   loaded = loaded + $4,
   duplicates = duplicates + $5,
   rejected = rejected + $6,
-  pending = $7
+  pending = $7,
+  waiting = $8
 where source = $1

@@ -10,6 +10,7 @@ select
   verified_at,
   round_began_at,
   round_turns,
-  round_turn
+  round_turn,
+  waiting
 from etl.checkpoint
 where source = any($1)

@@ -43,6 +43,8 @@ pub(super) struct Progress {
     reach: Reach,
     /// The clock before the scan: a file that changes later may not have been seen.
     scanned_at: FileTime,
+    /// Whether files have been left for later for so long that they are odd.
+    is_held: bool,
     /// The folder's rest, if this run can tell.
     rest: Option<Rest>,
     /// What this run learns of old files, if it is to be saved.
@@ -98,18 +100,24 @@ pub(super) fn find(
         listing.len(),
         folder.path().display()
     );
+    let is_held = match checkpoint.pending {
+        0 => false,
+        _ => checkpoint.is_held(client, scanned_at)?,
+    };
     let mut progress = Progress {
         saved: checkpoint,
         checkpoint,
         contiguous: checkpoint.is_reached_by(since),
         reach: Reach::default(),
         scanned_at,
+        is_held,
         rest: match rests || since.is_some() {
             true => None,
             false => Rest::of(stamp, options.overlap, scanned_at),
         },
         patrol: (!rests && since.is_none() && patrol.is_worth_saving()).then_some(patrol),
     };
+    progress.checkpoint.waiting = listing.len() as i64;
     if progress.contiguous {
         progress.checkpoint.pending = 0;
         progress.advance();
@@ -123,13 +131,20 @@ impl Progress {
         self.saved.source
     }
 
-    /// Notes what became of files that were taken, by their change times at the scan: these were
-    /// dealt with, those left for later.
+    /// Whether files have been left for later for so long that they are odd.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Notes what became of so many files that were taken, by their change times at the scan: these
+    /// were dealt with, those left for later.
     pub(super) fn pass(
         &mut self,
+        files: usize,
         dealt_with: impl Iterator<Item = FileTime>,
         left: impl Iterator<Item = FileTime>,
     ) {
+        self.checkpoint.waiting -= files as i64;
         dealt_with.for_each(|changed| self.reach.deal_with(changed));
         let mut pending = 0;
         left.for_each(|changed| {

@@ -10,6 +10,7 @@ mod outcome;
 mod part;
 mod portion;
 mod record;
+mod remarks;
 mod retry;
 
 use std::num::NonZeroUsize;
@@ -33,9 +34,10 @@ use backlog::{Progress, Stretch, Waiting};
 use bar::Bar;
 use outcome::Work;
 pub use outcome::{Ending, Outcome};
-use part::{Log, Part};
+use part::Part;
 use portion::{PORTIONS_AHEAD, Portion};
 use record::RunRecord;
+use remarks::Remarks;
 pub use retry::{Retried, RetryOptions, retry};
 
 /// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
@@ -117,7 +119,7 @@ struct Run<'r> {
     /// Sources that could not be scanned.
     failures: Vec<Error>,
     scan: Duration,
-    log: Log,
+    remarks: Remarks,
     bar: Bar,
     interruption: Interruption,
 }
@@ -133,7 +135,7 @@ impl<'r> Run<'r> {
             committed: Work::default(),
             failures: Vec::new(),
             scan: Duration::ZERO,
-            log: Log::default(),
+            remarks: Remarks::default(),
             bar: Bar::new(),
             interruption: Interruption::default(),
         }
@@ -291,7 +293,7 @@ impl<'r> Run<'r> {
         if !self.sources.is_empty() {
             self.conclude(client, run_id, &mut progress)?;
         }
-        self.log.conclude();
+        self.remarks.conclude();
         Ok(())
     }
 
@@ -328,8 +330,8 @@ impl<'r> Run<'r> {
                 self.interruption.check()?;
                 self.done.bytes += portion.bytes();
                 let files = portion.files.len();
-                progress.pass(portion.dealt_with(), portion.pending());
-                portion.log_oddities(folder);
+                progress.pass(files, portion.dealt_with(), portion.pending());
+                self.remarks.look_at(folder, &portion, progress.is_held());
                 if portion.is_idle() {
                     counts += portion.counts();
                     self.bar.advance(files);
@@ -340,7 +342,7 @@ impl<'r> Run<'r> {
                     Some(part) => part,
                     None => Part::new(&mut transaction, run_id, source, stretch.len())?,
                 };
-                arriving.land(&mut transaction, portion, folder, &mut self.log)?;
+                arriving.land(&mut transaction, portion, folder, &mut self.remarks)?;
                 part = Some(arriving);
                 self.bar.advance(files);
             }

@@ -9,6 +9,7 @@ use postgres::Transaction;
 
 use super::backlog::Progress;
 use super::portion::{File, Portion};
+use super::remarks::Remarks;
 use crate::clock::FileTime;
 use crate::error::Error;
 use crate::event::{Card, Event, Rejection, User};
@@ -17,9 +18,6 @@ use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::dimension::{Arrival, Intake};
 use crate::warehouse::rejected::{self, Before, RejectedFile};
-
-/// Rejected files that are logged one by one in a run; the rest are counted.
-const LOGGED_REJECTIONS: usize = 10;
 
 /// The files of one source in one batch: their events and rejections land portion by portion, and
 /// at the end the timelines are revised and the checkpoint is saved.
@@ -69,7 +67,7 @@ impl Part {
         transaction: &mut Transaction<'_>,
         portion: Portion,
         folder: &Path,
-        log: &mut Log,
+        remarks: &mut Remarks,
     ) -> Result<(), Error> {
         let mut counts = portion.counts();
         let Portion {
@@ -118,7 +116,9 @@ impl Part {
             .map(|place| files[place].name.as_str());
         let good = self.rejected_before.among(good);
         rejected::resolve(transaction, self.run_id, self.source, &good)?;
-        rejected.iter().for_each(|file| log.rejected(folder, file));
+        rejected
+            .iter()
+            .for_each(|file| remarks.reject(folder, file));
         let before = &self.rejected_before;
         rejected::keep(transaction, self.run_id, self.source, before, rejected)?;
         self.counts += counts;
@@ -179,34 +179,5 @@ fn rejected_file(file: &File, stamp: Stamp, rejection: Rejection) -> RejectedFil
             Reading::Document(_, document) => Some(document),
             _ => None,
         },
-    }
-}
-
-/// What a run says of rejected files.
-#[derive(Default)]
-pub(super) struct Log {
-    rejections: usize,
-}
-
-impl Log {
-    fn rejected(&mut self, folder: &Path, file: &RejectedFile<'_>) {
-        self.rejections += 1;
-        if self.rejections <= LOGGED_REJECTIONS {
-            log::warn!(
-                file = format!("{}/{}", folder.display(), file.file_name),
-                reason = file.rejection.code();
-                "rejected: {}", file.rejection
-            );
-        }
-    }
-
-    /// Says how many rejections were not logged.
-    pub(super) fn conclude(&self) {
-        let more = self.rejections.saturating_sub(LOGGED_REJECTIONS);
-        if more > 0 {
-            log::warn!(
-                "{more} more rejected: `etl rejected list` lists them, and `etl status` sums them up"
-            );
-        }
     }
 }

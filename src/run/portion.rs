@@ -3,7 +3,6 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -34,10 +33,9 @@ pub(super) struct File {
 enum Verdict {
     Accepted(Stamp, AcceptedEvent),
     Rejected(Stamp, Rejection),
-    /// It has not ended, and has changed too lately for that to be its fault.
+    /// It has not ended, and has changed too lately for that to be its fault, or the file system
+    /// fails to read it.
     Pending,
-    /// The file system fails to read it.
-    Faulty,
     /// Not a regular file.
     LeftAlone,
     Vanished,
@@ -72,7 +70,7 @@ impl Verdict {
             // file's change time. Any other fault is the file system's: it leaves no trace on the
             // file when it is mended, so the file waits.
             Reading::Unreadable(_, error) if error.kind() != ErrorKind::PermissionDenied => {
-                Verdict::Faulty
+                Verdict::Pending
             }
             Reading::Unreadable(stamp, error) => unless_settled(
                 *stamp,
@@ -96,11 +94,7 @@ pub(super) struct Portion {
     pending: Vec<usize>,
     /// All others that are still there, each with its change time when it was read.
     pub(super) dealt_with: Vec<(usize, FileTime)>,
-    /// Files that the file system fails to read: pending, too.
-    faulty: Vec<usize>,
-    /// Links, FIFOs and the like.
     left_alone: Vec<usize>,
-    /// Files that were there during the scan and are no more.
     vanished: Vec<usize>,
 }
 
@@ -131,7 +125,6 @@ impl Portion {
             rejected: Vec::new(),
             pending: Vec::new(),
             dealt_with: Vec::with_capacity(entries.len()),
-            faulty: Vec::new(),
             left_alone: Vec::new(),
             vanished: Vec::new(),
         };
@@ -157,10 +150,6 @@ impl Portion {
                 self.rejected.push((place, stamp, rejection));
             }
             Verdict::Pending => self.pending.push(place),
-            Verdict::Faulty => {
-                self.pending.push(place);
-                self.faulty.push(place);
-            }
             Verdict::LeftAlone => {
                 self.dealt_with.push((place, file.scanned));
                 self.left_alone.push(place);
@@ -184,7 +173,7 @@ impl Portion {
 
     /// Change times at the scan of the files left for later.
     pub(super) fn pending(&self) -> impl Iterator<Item = FileTime> {
-        self.pending.iter().map(|place| self.files[*place].scanned)
+        self.pending_files().map(|file| file.scanned)
     }
 
     /// Bytes of documents that were read.
@@ -198,30 +187,19 @@ impl Portion {
             .sum()
     }
 
-    /// Says what is odd about single files, whether or not they are dealt with.
-    pub(super) fn log_oddities(&self, folder: &Path) {
-        let shown = |place: &usize| shown(folder, &self.files[*place].name);
-        for place in &self.faulty {
-            if let Reading::Unreadable(_, error) = &self.files[*place].reading {
-                log::warn!(
-                    "{} cannot be read: {error}; it waits, and holds the checkpoint, until it can be",
-                    shown(place)
-                );
-            }
-        }
-        for place in &self.left_alone {
-            log::warn!(
-                "left {} alone: it is a link, a folder, a FIFO, a socket or a device, and only \
-                 regular files are events",
-                shown(place)
-            );
-        }
-        for place in &self.vanished {
-            log::warn!(
-                "{} was in the folder and was gone when it was to be read",
-                shown(place)
-            );
-        }
+    /// The files left for later.
+    pub(super) fn pending_files(&self) -> impl Iterator<Item = &File> {
+        self.pending.iter().map(|place| &self.files[*place])
+    }
+
+    /// The links, FIFOs and the like.
+    pub(super) fn left_alone_files(&self) -> impl Iterator<Item = &File> {
+        self.left_alone.iter().map(|place| &self.files[*place])
+    }
+
+    /// The files that were there during the scan and are no more.
+    pub(super) fn vanished_files(&self) -> impl Iterator<Item = &File> {
+        self.vanished.iter().map(|place| &self.files[*place])
     }
 
     /// What is known before anything is written.
@@ -236,18 +214,6 @@ impl Portion {
             ..Counts::default()
         }
     }
-}
-
-/// A file's path on one line, whatever its name holds.
-pub(super) fn shown(folder: &Path, name: &str) -> String {
-    let mut shown = format!("{}/", folder.display());
-    for character in name.chars() {
-        match character.is_control() {
-            true => shown.extend(character.escape_default()),
-            false => shown.push(character),
-        }
-    }
-    shown
 }
 
 /// Reads and judges everything that waits, in order, for as long as somebody takes the portions.

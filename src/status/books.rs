@@ -132,6 +132,7 @@ fn source(row: &Row, running: &[Source]) -> SourceStatus {
         duplicates: row.get(7),
         rejected: row.get(8),
         newest_event_at: row.get(9),
+        waiting: row.get(10),
     }
 }
 

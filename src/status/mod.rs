@@ -65,6 +65,8 @@ pub struct SourceStatus {
     pub looked_at: Option<DateTime<Utc>>,
     /// Whether a run is at it now.
     pub running: bool,
+    /// Files that the last run has found and not come to: it is at work, or was cut off.
+    pub waiting: i64,
     /// Files that the last run left for a later one: now.
     pub pending: i64,
     /// When the first of the unbroken series of runs began that have left files.

@@ -86,7 +86,23 @@ fn write_sources(
         }
         table.add_row(row);
     }
-    write_table(f, table, &[0, 1, 2, 3])
+    write_table(f, table, &[0, 1, 2, 3])?;
+    for status in progress.sources.iter().filter(|status| status.waiting > 0) {
+        let (source, files) = (&status.source, counted(status.waiting, "file"));
+        match status.running {
+            true => writeln!(
+                f,
+                "{:INDENT$}{files} of {source} to come: a run is at it now",
+                ""
+            )?,
+            false => writeln!(
+                f,
+                "{:INDENT$}{ODD}{files} of {source} to come: a run was cut off before{ODD:#}",
+                ""
+            )?,
+        }
+    }
+    Ok(())
 }
 
 impl Status {

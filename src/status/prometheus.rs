@@ -85,6 +85,13 @@ impl Page<'_> {
             Kind::Gauge,
             "Files that the last run left for a later one.",
             self.by_source(|status| status.pending.to_string()),
+        )?;
+        write_metric(
+            f,
+            "etl_source_waiting_files",
+            Kind::Gauge,
+            "Files that the last run has found and not come to: it is at work, or was cut off.",
+            self.by_source(|status| status.waiting.to_string()),
         )
     }
 

@@ -264,5 +264,6 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
         pending: row.get(2),
         rest: rest(row),
         round: Round::from_row(row, 7),
+        waiting: row.get(11),
     })
 }

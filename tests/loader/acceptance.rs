@@ -573,7 +573,7 @@ fn only_regular_event_files_are_opened() {
     assert!(said.out.contains("\"files\":0"), "{}", said.out);
     for name in ["link", "folder", "fifo"] {
         assert!(
-            said.log.contains(&format!("users/{name}.json alone")),
+            said.log.contains(&format!("users/{name}.json\n")),
             "{}",
             said.log
         );

@@ -1,0 +1,1 @@
+select etl.pending_since($1)
