@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::checkpoint::HELD_AFTER;
+
 use super::{Hour, Progress, SourceStatus, rounded};
 
 /// How long a source may go without a look before it counts as stale, unless `--max-lag` says
@@ -16,12 +18,19 @@ use super::{Hour, Progress, SourceStatus, rounded};
 /// each batch, which takes less than a minute.
 pub const STALE_AFTER: Duration = Duration::from_secs(300);
 
-/// How long files may be left for later. Those that are being written take `--settle`, seconds; a
-/// file that still is not done after minutes keeps changing or cannot be read.
-const HELD_AFTER: Duration = Duration::from_secs(300);
-
 /// Fewer files than this say nothing about a share.
 const FEWEST_FILES: i64 = 20;
+
+/// What runs do while a source is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// One is at the source now.
+    AtIt,
+    /// They look at another source.
+    Elsewhere,
+    /// Nobody knows of any.
+    Unseen,
+}
 
 /// Something wrong. Its text is the start of a sentence; [`Problem::advice`] says what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +39,8 @@ pub enum Problem {
     NeverLooked {
         /// The source.
         source: String,
+        /// What runs do meanwhile.
+        runs: Runs,
     },
     /// No run has looked at a source for too long.
     Stale {
@@ -37,8 +48,8 @@ pub enum Problem {
         source: String,
         /// How long.
         age: Duration,
-        /// Whether a run is at it now.
-        running: bool,
+        /// What runs do meanwhile.
+        runs: Runs,
     },
     /// Files that were left for later hold the checkpoint of a source.
     Held {
@@ -72,7 +83,7 @@ impl Problem {
     /// The source that it is about, if it is about one.
     pub fn source(&self) -> Option<&str> {
         match self {
-            Problem::NeverLooked { source }
+            Problem::NeverLooked { source, .. }
             | Problem::Stale { source, .. }
             | Problem::Held { source, .. } => Some(source),
             Problem::Rejecting { .. } => None,
@@ -87,10 +98,22 @@ impl Problem {
     /// What to do.
     pub fn advice(&self) -> &'static str {
         match self {
-            Problem::NeverLooked { .. } => "is cron running, and what do its runs log?",
-            Problem::Stale { running: false, .. } => "is cron running, and what do its runs log?",
-            Problem::Stale { running: true, .. } => {
-                "a run is at it now: a very long one, or one that hangs; what does it log?"
+            Problem::NeverLooked {
+                runs: Runs::AtIt, ..
+            } => "a run is at it now, and shows itself with its first batch",
+            Problem::Stale {
+                runs: Runs::AtIt, ..
+            } => "a run is at it now: a very long one, or one that hangs; what does it log?",
+            Problem::NeverLooked {
+                runs: Runs::Elsewhere,
+                ..
+            }
+            | Problem::Stale {
+                runs: Runs::Elsewhere,
+                ..
+            } => "runs do come through elsewhere: what do they log of this folder?",
+            Problem::NeverLooked { .. } | Problem::Stale { .. } => {
+                "is cron running, and what do its runs log?"
             }
             Problem::Held { .. } => {
                 "they never stop changing, or cannot be read, which `etl run` logs"
@@ -105,7 +128,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::NeverLooked { source } => write!(f, "no run has looked at {source} yet"),
+            Problem::NeverLooked { source, .. } => write!(f, "no run has looked at {source} yet"),
             Problem::Stale { source, age, .. } => {
                 write!(f, "no run has looked at {source} for {}", rounded(*age))
             }
@@ -139,17 +162,22 @@ impl Serialize for Problem {
 impl Progress {
     /// The sources that no run has looked at for `stale_after`, or ever.
     pub fn stale(&self, stale_after: Duration) -> Vec<Problem> {
+        let is_fresh = |status: &SourceStatus| {
+            let age = status.looked_at.map(|looked_at| self.age(looked_at));
+            age.is_some_and(|age| age <= stale_after)
+        };
+        let runs = |status: &SourceStatus| match status.running {
+            true => Runs::AtIt,
+            false if self.sources.iter().any(is_fresh) => Runs::Elsewhere,
+            false => Runs::Unseen,
+        };
         let stale = |status: &SourceStatus| {
-            let source = status.source.clone();
+            let (source, runs) = (status.source.clone(), runs(status));
             let Some(looked_at) = status.looked_at else {
-                return Some(Problem::NeverLooked { source });
+                return Some(Problem::NeverLooked { source, runs });
             };
             let age = self.age(looked_at);
-            (age > stale_after).then_some(Problem::Stale {
-                source,
-                age,
-                running: status.running,
-            })
+            (age > stale_after).then_some(Problem::Stale { source, age, runs })
         };
         self.sources.iter().filter_map(stale).collect()
     }
