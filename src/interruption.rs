@@ -6,11 +6,17 @@ use std::io;
 use std::os::raw::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use std::{process, thread};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
 use crate::error::Error;
+
+/// Signals within this time are one: `timeout` sends its own to the process and to its group.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// A signal that has asked the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +24,24 @@ pub struct Signal(c_int);
 
 impl Signal {
     /// Ends the program as the signal would have done, so that the shell that waits for it knows
-    /// why. Comes back only where the system does not let it.
-    pub fn end(self) {
-        let refused = low_level::emulate_default_handler(self.0);
-        log::debug!("the program does not end by {self}: {refused:?}");
+    /// why.
+    pub fn end(self) -> ! {
+        if !is_first_process() {
+            // It does not come back.
+            let _ = low_level::emulate_default_handler(self.0);
+        }
+        process::exit(self.exit_status())
     }
 
-    /// The exit status of a program that ends by itself because of the signal, as shells have it.
-    pub fn exit_status(self) -> u8 {
-        128_u8.saturating_add(u8::try_from(self.0).unwrap_or(u8::MAX))
+    /// The exit status by which shells tell that a signal has ended a program.
+    fn exit_status(self) -> c_int {
+        128 + self.0
     }
+}
+
+/// Whether this is the first process of a container, which no signal ends by itself.
+fn is_first_process() -> bool {
+    process::id() == 1
 }
 
 impl fmt::Display for Signal {
@@ -41,29 +55,27 @@ impl fmt::Display for Signal {
 }
 
 /// Listens for a signal that asks to end. A second one ends the program at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Interruption {
-    came: Arc<AtomicBool>,
     /// Its number, zero before.
     signal: Arc<AtomicUsize>,
 }
 
 impl Interruption {
+    /// One that never comes: signals do what they do by themselves.
+    pub fn never() -> Interruption {
+        Interruption {
+            signal: Arc::default(),
+        }
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
     ///
-    /// When the system does not let it.
-    pub fn listen() -> io::Result<Interruption> {
-        let interruption = Interruption::default();
-        let Interruption { came, signal } = &interruption;
-        for number in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds nothing set, and the second one does.
-            flag::register_conditional_default(number, Arc::clone(came))?;
-            flag::register_usize(number, Arc::clone(signal), number as usize)?;
-            flag::register(number, Arc::clone(came))?;
-        }
-        Ok(interruption)
+    /// [`Error::Signals`] when the system does not let it.
+    pub fn listen() -> Result<Interruption, Error> {
+        listen().map_err(Error::Signals)
     }
 
     /// Whether to go on.
@@ -77,4 +89,27 @@ impl Interruption {
             Ok(number) => Err(Error::Interrupted(Signal(number))),
         }
     }
+}
+
+fn listen() -> io::Result<Interruption> {
+    let interruption = Interruption::never();
+    let ends_at_once = Arc::new(AtomicBool::new(false));
+    for number in [SIGINT, SIGTERM] {
+        let armed = Arc::clone(&ends_at_once);
+        match is_first_process() {
+            true => {
+                flag::register_conditional_shutdown(number, Signal(number).exit_status(), armed)
+            }
+            false => flag::register_conditional_default(number, armed),
+        }?;
+        flag::register_usize(number, Arc::clone(&interruption.signal), number as usize)?;
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            thread::sleep(TOGETHER);
+            ends_at_once.store(true, Ordering::SeqCst);
+        }
+    });
+    Ok(interruption)
 }

@@ -46,7 +46,7 @@ fn an_interrupted_run_tells_what_is_durable_and_the_next_one_does_the_rest() {
         (
             Signal::TERM,
             &["--since", "1d"],
-            "the same command does the rest",
+            "does the rest, and recognises what is loaded",
         ),
     ] {
         let loader = Loader::new();
@@ -57,6 +57,7 @@ fn an_interrupted_run_tells_what_is_durable_and_the_next_one_does_the_rest() {
         assert_eq!(by, Some(signal.as_raw()), "{}", said.log);
         assert_eq!(said.log.lines().count(), 1, "{}", said.log);
         for word in [
+            "WARN ",
             "one batch of 3 files is durable",
             word,
             " outcome=interrupted ",
@@ -64,7 +65,6 @@ fn an_interrupted_run_tells_what_is_durable_and_the_next_one_does_the_rest() {
             assert!(said.log.contains(word), "{word:?} is missing: {}", said.log);
         }
         assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
-        // The lock is free at once.
         assert_eq!(loader.run(&[])["loaded"], 3);
         books::check(&loader);
     }
@@ -75,7 +75,7 @@ fn a_second_signal_ends_a_run_at_once() {
     let loader = Loader::new();
     let (obstacle, run) = halfway(&loader, &[]);
     send(&run, Signal::INT);
-    sleep(Duration::from_millis(100));
+    sleep(Duration::from_millis(300));
     send(&run, Signal::INT);
     let (by, said) = end(run);
     assert_eq!((by, said.log.as_str()), (Some(Signal::INT.as_raw()), ""));
@@ -83,6 +83,36 @@ fn a_second_signal_ends_a_run_at_once() {
     loader.wait_for_free_locks();
     assert_eq!(loader.run(&[])["loaded"], 3);
     books::check(&loader);
+}
+
+/// As `timeout` does it, which signals the process and then its group.
+#[test]
+fn two_signals_in_one_go_are_one() {
+    let loader = Loader::new();
+    let (obstacle, run) = halfway(&loader, &[]);
+    send(&run, Signal::TERM);
+    send(&run, Signal::TERM);
+    drop(obstacle);
+    let (by, said) = end(run);
+    assert_eq!(by, Some(Signal::TERM.as_raw()));
+    assert!(said.log.contains("one batch of 3 files"), "{}", said.log);
+}
+
+#[test]
+fn the_beginning_of_a_backfill_that_is_gone_on_with_does_not_move() {
+    let loader = Loader::new();
+    let (obstacle, run) = halfway(&loader, &["--since", "5s"]);
+    send(&run, Signal::INT);
+    drop(obstacle);
+    let (_, said) = end(run);
+    let (_, rest) = said.log.split_once("`etl run --since ").expect("advice");
+    let (since, _) = rest.split_once('`').expect("advice");
+    assert!(
+        said.log.contains(&format!(" since={since} ")),
+        "{}",
+        said.log
+    );
+    assert_eq!(loader.run(&["--since", since])["loaded"], 3);
 }
 
 #[test]
@@ -125,7 +155,7 @@ fn nothing_of_an_interrupted_dry_run_is_durable() {
     drop(obstacle);
     let (by, said) = end(run);
     assert_eq!(by, Some(Signal::INT.as_raw()), "{}", said.log);
-    assert!(said.log.contains("nothing was committed"), "{}", said.log);
+    assert!(said.log.contains("nothing is kept of it"), "{}", said.log);
     assert_eq!(loader.value("select count(*) from landing.user_event"), "0");
 }
 
@@ -133,7 +163,7 @@ fn nothing_of_an_interrupted_dry_run_is_durable() {
 fn runs_interrupted_at_random_moments_tell_what_the_books_tell() {
     let loader = Loader::new();
     loader.run(&[]);
-    let (mut number, mut interrupted) = (0, 0);
+    let (mut number, mut interrupted, mut halfway) = (0, 0, 0);
     let mut moment = Moment::new();
     while interrupted < INTERRUPTIONS {
         put_some(&loader, &mut number);
@@ -154,6 +184,8 @@ fn runs_interrupted_at_random_moments_tell_what_the_books_tell() {
         else {
             continue;
         };
+        let batches = line["batches"].as_u64().expect("a number");
+        halfway += u32::from(line["outcome"] == "interrupted" && batches > 0);
         let recorded = format!(
             "select coalesce(sum(files), 0) || ' ' || coalesce(sum(loaded), 0) from etl.run where run_id = {}",
             line["run"]
@@ -164,5 +196,6 @@ fn runs_interrupted_at_random_moments_tell_what_the_books_tell() {
             "{line}"
         );
     }
+    assert!(halfway > 0, "no run was interrupted between two batches");
     books::settle(&loader);
 }
