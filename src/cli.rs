@@ -37,7 +37,8 @@ const MAX_WATCH: u64 = 86_400;
   etl verify              whether the warehouse is what the events make of it
   etl migrate             create the schema or bring it up to date, as its owner
 
-Exit status: 0 done, 1 failed or not sound (verify), 2 wrong usage, 3 stale (status --max-lag).")]
+Exit status: 0 done, 1 failed or not sound (verify), 2 wrong usage, 3 stale (status --max-lag);
+a run that Ctrl-C or SIGTERM ends, ends by that signal (130, 143).")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -65,8 +66,8 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log, on stderr")]
 pub struct LogArguments {
-    /// Tell more: -v also how a run went and that it found nothing, -vv every statement too. Goes
-    /// before RUST_LOG
+    /// Tell more: -v also how a run went and that it found nothing, -vv what the libraries do too.
+    /// Goes before RUST_LOG
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
@@ -81,6 +82,7 @@ pub struct LogArguments {
         env = "ETL_LOG_FORMAT",
         value_enum,
         default_value_t,
+        ignore_case = true,
         value_name = "FORMAT"
     )]
     pub log_format: logging::Format,

@@ -4,23 +4,23 @@
 //! they say more than the message, fields. As text the fields come last, as `key=value`.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::env;
+use std::io::{self, Write};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{SecondsFormat, Utc};
-use env_logger::Env;
 use env_logger::fmt::Formatter;
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use indicatif_log_bridge::LogWrapper;
 use log::kv::{self, Key, VisitSource, VisitValue};
 use log::{LevelFilter, Record, SetLoggerError};
 use serde::Serializer;
 use serde_json::{Value, json};
 
-/// What the log tells unless it is asked: the database client and the migrations speak of
-/// themselves, which only those look for who want to see every statement.
+/// What the log tells unless it is asked: what the libraries do is for those who look for it.
 const USUAL: &str = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
+const DEBUG: &str = "debug,tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
 
 /// The number of the run that the lines are of: the number that it has in `etl.run`, or one of the
 /// next two, which no run has.
@@ -36,6 +36,7 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 pub enum Format {
     /// For people
     #[default]
+    #[value(alias = "")] // A variable that is set to nothing.
     Text,
     /// One JSON object a line
     Json,
@@ -52,7 +53,7 @@ pub enum Verbosity {
     Usual,
     /// And how they went, and that others found nothing.
     Debug,
-    /// And what the libraries do, with every statement that goes to the database.
+    /// And what the libraries do.
     Everything,
 }
 
@@ -75,17 +76,19 @@ impl Verbosity {
 ///
 /// When there is a log already.
 pub fn start(format: Format, verbosity: Verbosity, is_run: bool) -> Result<(), SetLoggerError> {
-    let mut logger = match verbosity {
-        Verbosity::Usual => env_logger::Builder::from_env(Env::default().default_filter_or(USUAL)),
-        _ => env_logger::Builder::new(),
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let filters = match verbosity {
+        Verbosity::Errors => "error".into(),
+        Verbosity::Warnings => "warn".into(),
+        Verbosity::Usual => set("RUST_LOG").map_or(USUAL.into(), Cow::Owned),
+        Verbosity::Debug => DEBUG.into(),
+        Verbosity::Everything => "debug".into(),
     };
-    match verbosity {
-        Verbosity::Errors => logger.parse_filters("error"),
-        Verbosity::Warnings => logger.parse_filters("warn"),
-        Verbosity::Usual => &mut logger,
-        Verbosity::Debug => logger.parse_filters(&USUAL.replacen("info", "debug", 1)),
-        Verbosity::Everything => logger.parse_filters("debug"),
-    };
+    let mut logger = env_logger::Builder::new();
+    logger.parse_filters(&filters);
+    if let Some(style) = set("RUST_LOG_STYLE") {
+        logger.parse_write_style(&style);
+    }
     match format {
         Format::Text => logger.format(write_text),
         Format::Json => logger.format(write_json),
@@ -93,9 +96,13 @@ pub fn start(format: Format, verbosity: Verbosity, is_run: bool) -> Result<(), S
     if is_run {
         name_run(NOT_NUMBERED);
     }
-    LogWrapper::new(BARS.clone(), logger.build()).try_init()?;
-    if format == Format::Json || log::max_level() < LevelFilter::Info {
-        BARS.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    let logger = logger.build();
+    let most = logger.filter();
+    LogWrapper::new(BARS.clone(), logger).try_init()?;
+    // The wrapper guesses it from what a line of no module may say: nothing, with RUST_LOG=etl=info.
+    log::set_max_level(most);
+    if format == Format::Json || most < LevelFilter::Info {
+        BARS.set_draw_target(ProgressDrawTarget::hidden());
     }
     Ok(())
 }
@@ -113,7 +120,7 @@ pub fn bars() -> &'static MultiProgress {
 
 /// Whether somebody sees the bars.
 pub fn is_watched() -> bool {
-    io::stderr().is_terminal() && !BARS.is_hidden()
+    !BARS.is_hidden()
 }
 
 fn write_text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
@@ -123,7 +130,10 @@ fn write_text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     if let Some(run) = run() {
         write!(line, " run={}", as_text(&run))?;
     }
-    write!(line, "] {}", record.args())?;
+    // A statement has several lines, and each line of the log is to have its beginning.
+    let message = record.args().to_string();
+    let lines: Vec<&str> = message.lines().map(str::trim).collect();
+    write!(line, "] {}", lines.join(" "))?;
     for (name, value) in fields(record) {
         write!(line, " {name}={}", as_text(&value))?;
     }
