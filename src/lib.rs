@@ -7,7 +7,8 @@
 //! [`status`] reads the books that runs leave behind, [`history`] what became of one user or card,
 //! and [`rejected`] what was kept for people to look at; a [`report`] puts the whole on a page, and
 //! an [`audit`] works out from the events what the warehouse ought to hold. [`shell`] helps to type
-//! all this.
+//! all this; [`logging`] is how the program tells of itself, and [`interruption`] how it is asked to
+//! end.
 
 #![warn(missing_docs)]
 

@@ -33,7 +33,10 @@ fn main() -> ExitCode {
     )
     .expect("the log is started once");
     act(&cli).unwrap_or_else(|error| {
-        log::error!("{error}");
+        match cli.command.is_run() {
+            true => log::error!(outcome = "failed"; "{error}"),
+            false => log::error!("{error}"),
+        }
         exit_code(&error)
     })
 }
@@ -63,16 +66,17 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> {
     let outcome = run::run(address, &arguments.options());
     outcome.log();
-    match &outcome.ending {
-        Ending::Done | Ending::Undone if arguments.json => print_json(&outcome.summary)?,
+    match outcome.ending {
+        Ending::Failed(error) => return Ok(exit_code(&error)),
         Ending::Interrupted(signal) => signal.end(),
-        _ => {}
+        Ending::Done | Ending::Undone | Ending::Busy => {}
     }
-    Ok(match &outcome.ending {
-        Ending::Done | Ending::Undone if outcome.failures.is_empty() => ExitCode::SUCCESS,
-        Ending::Done | Ending::Undone => ExitCode::from(FAILED),
-        Ending::Interrupted(signal) => ExitCode::from(signal.exit_status()),
-        Ending::Failed(error) => exit_code(error),
+    if arguments.json {
+        print_json(&outcome.summary)?;
+    }
+    Ok(match outcome.failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
     })
 }
 

@@ -1,7 +1,6 @@
 //! What a run did, in numbers that add up.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -38,22 +37,6 @@ impl AddAssign for Counts {
         self.pending += other.pending;
         self.versions_opened += other.versions_opened;
         self.versions_closed += other.versions_closed;
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "files={} loaded={} duplicates={} rejected={} pending={} versions_opened={} versions_closed={}",
-            self.files,
-            self.loaded,
-            self.duplicates,
-            self.rejected,
-            self.pending,
-            self.versions_opened,
-            self.versions_closed
-        )
     }
 }
 

@@ -34,12 +34,12 @@ impl Bar {
     pub(super) fn load(&mut self, files: usize) {
         self.show(
             ProgressBar::new(files as u64),
-            "{msg} {wide_bar} {human_pos} of {human_len} files, {rate}, {eta} left   ", // Room for the ^C that a terminal shows.
+            "{msg} {wide_bar} {human_pos} of {human_len} files, {rate}, {eta} left",
         );
         self.0.set_message("loading");
     }
 
-    /// Counts files that are with the database.
+    /// Counts files that are dealt with.
     pub(super) fn advance(&self, files: usize) {
         self.0.inc(files as u64);
     }
@@ -49,13 +49,8 @@ impl Bar {
         self.0.set_message(doing);
     }
 
-    /// Takes the line away.
-    pub(super) fn clear(&self) {
-        self.0.finish_and_clear();
-    }
-
     fn show(&mut self, bar: ProgressBar, template: &str) {
-        self.clear();
+        self.0.finish_and_clear();
         if !logging::is_watched() {
             return;
         }
@@ -69,7 +64,12 @@ impl Bar {
         thread::spawn(move || {
             thread::sleep(PATIENCE);
             if !bar.is_finished() {
-                logging::bars().add(bar).enable_steady_tick(TICK);
+                let bar = logging::bars().add(bar);
+                bar.enable_steady_tick(TICK);
+                // It may have ended meanwhile.
+                if bar.is_finished() {
+                    bar.finish_and_clear();
+                }
             }
         });
     }
@@ -77,7 +77,7 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.clear();
+        self.0.finish_and_clear();
     }
 }
 

@@ -26,6 +26,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::error::{Doing, Error, commit_failed};
 use crate::interruption::Interruption;
+use crate::logging;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::address::Address;
@@ -75,6 +76,7 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
     let began = Instant::now();
     let mut run = Run::new(options);
     let ending = match run.go(address) {
+        Ok(()) if run.sources.is_empty() && run.failures.is_empty() => Ending::Busy,
         Ok(()) if options.dry_run => Ending::Undone,
         Ok(()) => Ending::Done,
         Err(Error::Interrupted(signal)) => Ending::Interrupted(signal),
@@ -107,8 +109,8 @@ fn lock(
 /// A run on its way.
 struct Run<'r> {
     options: &'r Options,
-    /// The folders it looks at: those that it is to, then those whose locks it holds, then those
-    /// that it could scan.
+    /// The folders it looks at: those that it is asked to, then those whose locks it holds, then
+    /// those that it could scan.
     sources: Vec<Source>,
     started_at: DateTime<Utc>,
     summary: Summary,
@@ -137,7 +139,7 @@ impl<'r> Run<'r> {
             scan: Duration::ZERO,
             remarks: Remarks::default(),
             bar: Bar::new(),
-            interruption: Interruption::default(),
+            interruption: Interruption::never(),
         }
     }
 
@@ -145,7 +147,7 @@ impl<'r> Run<'r> {
         self.summary.total.add(self.done.counts, elapsed);
         Outcome {
             work: match &ending {
-                Ending::Done | Ending::Undone => self.done,
+                Ending::Done | Ending::Undone | Ending::Busy => self.done,
                 // Committed within a dry run is nothing yet.
                 _ if self.options.dry_run => Work::default(),
                 _ => self.committed,
@@ -155,6 +157,7 @@ impl<'r> Run<'r> {
             ending,
             sources: self.sources,
             since: self.options.since,
+            dry_run: self.options.dry_run,
             scan: self.scan,
         }
     }
@@ -162,23 +165,14 @@ impl<'r> Run<'r> {
     fn go(&mut self, address: &Address) -> Result<(), Error> {
         let mut warehouse = Warehouse::connect(address)?;
         // Before, nothing is lost by ending at once.
-        self.interruption = Interruption::listen().map_err(Error::Signals)?;
-        let run_id = match record::next_id(warehouse.client()) {
-            // What follows knows why, and what to do.
-            Err(Error::NotLoader { .. }) => None,
-            run_id => run_id?,
-        };
-        self.lock(&mut warehouse)?;
-        if self.sources.is_empty() {
-            return Ok(());
-        }
-        let loaded = self.load(&mut warehouse, run_id);
+        self.interruption = Interruption::listen()?;
+        let done = self.load_what_is_free(&mut warehouse);
         warehouse.unlock();
-        loaded
+        done
     }
 
-    /// Takes the locks of the sources, and says which of them it leaves to other runs.
-    fn lock(&mut self, warehouse: &mut Warehouse) -> Result<(), Error> {
+    /// Loads the sources that no other run is at.
+    fn load_what_is_free(&mut self, warehouse: &mut Warehouse) -> Result<(), Error> {
         let patience = match self.options.since {
             Some(_) => BACKFILL_PATIENCE,
             None => Duration::ZERO,
@@ -186,13 +180,26 @@ impl<'r> Run<'r> {
         let wanted = &self.options.sources;
         self.sources = lock(warehouse, wanted, patience, &self.interruption)?;
         self.summary = Summary::of(&self.sources);
+        // With the locks in hand: numbers are in the order in which runs load.
+        self.started_at = clock::now();
+        let run_id = match record::next_id(warehouse.client()) {
+            // What follows knows why, and what to do.
+            Err(Error::NotLoader { .. }) => None,
+            run_id => run_id?,
+        };
+        if let Some(run_id) = run_id {
+            logging::name_run(run_id);
+        }
         for busy in wanted
             .iter()
             .filter(|source| !self.sources.contains(source))
         {
             log::info!("another run holds the lock of {busy}: it is left to that run");
         }
-        Ok(())
+        match self.sources.is_empty() {
+            true => Ok(()),
+            false => self.load(warehouse, run_id),
+        }
     }
 
     /// Loads the sources, whose locks are held.
@@ -240,10 +247,17 @@ impl<'r> Run<'r> {
         let run_id = match run_id {
             Some(run_id) => run_id,
             // There was no schema to take it from.
-            None => record::next_id(client)?.ok_or(Error::NoSchema)?,
+            None => {
+                let run_id = record::next_id(client)?.ok_or(Error::NoSchema)?;
+                // That of a dry run is undone with the schema, and will be another run's.
+                if !self.options.dry_run {
+                    logging::name_run(run_id);
+                }
+                run_id
+            }
         };
         let loaded = self.load_batches(client, run_id, checkpoints);
-        self.bar.clear();
+        self.remarks.conclude(self.options.dry_run);
         loaded.map_err(|error| match error {
             Error::Database { .. } => Error::Unfinished(Box::new(error)),
             error => error,
@@ -293,7 +307,6 @@ impl<'r> Run<'r> {
         if !self.sources.is_empty() {
             self.conclude(client, run_id, &mut progress)?;
         }
-        self.remarks.conclude();
         Ok(())
     }
 
@@ -322,6 +335,7 @@ impl<'r> Run<'r> {
             let (source, folder) = (progress.source(), waiting.folder.path());
             let mut counts = Counts::default();
             let mut part = None;
+            self.bar.say("loading");
             for _ in stretch.portions(waiting, self.options) {
                 let portion = match first.take() {
                     Some(portion) => portion,
@@ -361,7 +375,6 @@ impl<'r> Run<'r> {
                 .map_err(|error| commit_failed(&error))?;
             self.done.batches += 1;
             self.committed = self.done;
-            self.bar.say("loading");
         }
         Ok(())
     }

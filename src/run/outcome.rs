@@ -17,6 +17,8 @@ pub enum Ending {
     Done,
     /// It has done so and undone it: a dry run.
     Undone,
+    /// It has left everything to other runs, which are at it.
+    Busy,
     /// It was asked to end before it was done.
     Interrupted(Signal),
     /// Something went wrong.
@@ -44,6 +46,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// The sources that it was at.
     pub(super) sources: Vec<Source>,
+    /// Whether it was a dry run.
+    pub(super) dry_run: bool,
     pub(super) since: Option<DateTime<Utc>>,
     /// What it leaves behind, or would have left.
     pub(super) work: Work,
@@ -63,18 +67,28 @@ impl Outcome {
             batches,
             bytes,
         } = self.work;
+        let is_by_hand = self.since.is_some() || self.dry_run;
         let (level, outcome, message) = match &self.ending {
-            Ending::Done => {
-                let outcome = match self.failures.is_empty() {
-                    true => "done",
+            Ending::Done | Ending::Undone if !self.failures.is_empty() => {
+                let outcome = match self.sources.is_empty() {
+                    true => "failed",
                     false => "partial",
                 };
-                match counts.files > counts.pending {
-                    true => (Level::Info, outcome, "done".to_owned()),
-                    false => (Level::Debug, outcome, "nothing new".to_owned()),
-                }
+                let failures = self.failures.len();
+                let folders = self.sources.len() + failures;
+                (
+                    Level::Warn,
+                    outcome,
+                    format!("{failures} of {folders} folders could not be looked at"),
+                )
             }
+            Ending::Done if counts.files > counts.pending => {
+                (Level::Info, "done", "done".to_owned())
+            }
+            Ending::Done => (Level::Debug, "done", "nothing new".to_owned()),
             Ending::Undone => (Level::Info, "undone", "dry run, undone".to_owned()),
+            Ending::Busy if is_by_hand => (Level::Info, "busy", "left to other runs".to_owned()),
+            Ending::Busy => (Level::Debug, "busy", "left to other runs".to_owned()),
             Ending::Interrupted(signal) => (
                 Level::Warn,
                 "interrupted",
@@ -82,13 +96,11 @@ impl Outcome {
             ),
             Ending::Failed(error) => (Level::Error, "failed", error.to_string()),
         };
-        let since = self
-            .since
-            .map(|since| since.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let since = self.since.map(shown);
         log::log!(
             level,
             outcome,
-            sources = Source::names(&self.sources).join(","),
+            sources = (!self.sources.is_empty()).then(|| Source::names(&self.sources).join(",")),
             since,
             files = counts.files,
             loaded = counts.loaded,
@@ -107,6 +119,9 @@ impl Outcome {
 
     /// What is durable of a run that was interrupted, and how to go on.
     fn durable(&self) -> String {
+        if self.dry_run {
+            return "it was a dry run, and nothing is kept of it".to_owned();
+        }
         let files = self.work.counts.files;
         let kept = match self.work.batches {
             0 => "nothing was committed".to_owned(),
@@ -114,9 +129,18 @@ impl Outcome {
             batches => format!("{batches} batches of {files} files together are durable"),
         };
         let next = match self.since {
-            Some(_) => "the same command does the rest, and recognises what is loaded",
-            None => "the next run does the rest",
+            // Of an age, such as 7d, the same command would leave out the beginning.
+            Some(since) => format!(
+                "`etl run --since {}` does the rest, and recognises what is loaded",
+                shown(since)
+            ),
+            None => "the next run does the rest".to_owned(),
         };
         format!("{kept}, and {next}")
     }
+}
+
+/// A moment as it can be given to `--since` again.
+fn shown(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

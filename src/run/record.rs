@@ -5,25 +5,20 @@ use postgres::GenericClient;
 use postgres::types::Type;
 
 use crate::error::{Doing, Error, books_failed};
-use crate::logging;
 use crate::source::Source;
 use crate::summary::Counts;
 
-/// Takes a number for the run, `None` where there is no schema yet to take it from. The log names
-/// it from now on. Numbers of runs that find nothing have no row.
+/// Takes a number for the run, `None` where there is no schema yet to take it from. Numbers of runs
+/// that find nothing have no row.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when the connection fails, [`Error::NotLoader`] when this user may not.
 pub(super) fn next_id(client: &mut impl GenericClient) -> Result<Option<i64>, Error> {
-    let run_id = client
+    client
         .query_typed_one(include_str!("../../sql/run/next_id.sql"), &[])
         .map(|row| row.get(0))
-        .map_err(|error| books_failed(&error, "numbering the run"))?;
-    if let Some(run_id) = run_id {
-        logging::name_run(run_id);
-    }
-    Ok(run_id)
+        .map_err(|error| books_failed(&error, "numbering the run"))
 }
 
 /// What is written of a run.

@@ -102,11 +102,14 @@ impl Remarks {
     }
 
     /// Says how many files were not named.
-    pub(super) fn conclude(&self) {
-        if let Some(more) = self.rejected.rest() {
-            log::warn!(
+    pub(super) fn conclude(&self, dry_run: bool) {
+        match self.rejected.rest() {
+            // They are in no list.
+            Some(more) if dry_run => log::warn!("{more} more rejected"),
+            Some(more) => log::warn!(
                 "{more} more rejected: `etl rejected list` lists them, and `etl status` sums them up"
-            );
+            ),
+            None => {}
         }
         for (kind, what) in [
             (&self.faulty, "cannot be read"),

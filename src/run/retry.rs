@@ -4,12 +4,13 @@
 //! time its file had, as if it had been accepted then, and its rejection is resolved.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use postgres::{Client, GenericClient, Transaction};
 use serde::Serialize;
 
+use super::outcome::{Ending, Outcome, Work};
 use super::record::{self, RunRecord};
 use super::{BACKFILL_PATIENCE, lock};
 use crate::clock;
@@ -17,6 +18,7 @@ use crate::cores;
 use crate::error::{Doing, Error, commit_failed};
 use crate::event::{AcceptedEvent, Event, Refusal, Rejection, accept};
 use crate::interruption::Interruption;
+use crate::logging;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::dimension::{Arrival, Intake};
@@ -95,19 +97,22 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
     warehouse
         .checkpoints(&Source::ALL)?
         .ok_or(Error::NoSchema)?;
-    let run_id = record::next_id(warehouse.client())?.ok_or(Error::NoSchema)?;
     let ids = options.ids.as_deref();
-    for resolved in rejected::already_resolved(warehouse.client(), ids.unwrap_or_default())? {
-        log::info!("rejection {resolved} is resolved already");
-    }
+    let resolved = rejected::already_resolved(warehouse.client(), ids.unwrap_or_default())?;
     let mut open = rejected::open(warehouse.client(), ids)?;
     let concerned: Vec<Source> = open.iter().map(|open| open.source).collect();
     let sources = lock(
         warehouse,
         &concerned,
         BACKFILL_PATIENCE,
-        &Interruption::default(),
+        &Interruption::never(),
     )?;
+    let started_at = clock::now();
+    let run_id = record::next_id(warehouse.client())?.ok_or(Error::NoSchema)?;
+    logging::name_run(run_id);
+    for resolved in resolved {
+        log::info!("rejection {resolved} is resolved already");
+    }
     open.retain(|open| {
         let locked = sources.contains(&open.source);
         if !locked {
@@ -118,22 +123,37 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         }
         locked
     });
-    let retry = Retry {
+    let mut retry = Retry {
         ids,
         sources,
-        started_at: clock::now(),
+        started_at,
         run_id,
         summary: Summary::of(&concerned),
+        work: Work::default(),
     };
-    let summary = match options.dry_run {
+    let done = match options.dry_run {
         true => retry.try_all(warehouse.client()),
         false => retry.judge_all(warehouse.client()),
     };
     warehouse.unlock();
-    let mut summary = summary?;
-    summary.total.elapsed = began.elapsed();
+    done?;
+    retry.summary.total.add(retry.work.counts, began.elapsed());
+    let outcome = Outcome {
+        summary: retry.summary,
+        failures: Vec::new(),
+        ending: match options.dry_run {
+            true => Ending::Undone,
+            false => Ending::Done,
+        },
+        sources: retry.sources,
+        since: None,
+        dry_run: options.dry_run,
+        work: retry.work,
+        scan: Duration::ZERO,
+    };
+    outcome.log();
     Ok(Retried {
-        summary,
+        summary: outcome.summary,
         without_document: open.iter().map(|open| open.without_document).sum(),
         dry_run: options.dry_run,
     })
@@ -147,18 +167,19 @@ struct Retry<'r> {
     started_at: DateTime<Utc>,
     run_id: i64,
     summary: Summary,
+    /// What it has done.
+    work: Work,
 }
 
 impl Retry<'_> {
     /// Judges them all, and then undoes it.
-    fn try_all(self, client: &mut Client) -> Result<Summary, Error> {
+    fn try_all(&mut self, client: &mut Client) -> Result<(), Error> {
         let mut trial = client.transaction().doing("beginning a dry run")?;
-        let summary = self.judge_all(&mut trial)?;
-        trial.rollback().doing("undoing a dry run")?;
-        Ok(summary)
+        self.judge_all(&mut trial)?;
+        trial.rollback().doing("undoing a dry run")
     }
 
-    fn judge_all(mut self, client: &mut impl GenericClient) -> Result<Summary, Error> {
+    fn judge_all(&mut self, client: &mut impl GenericClient) -> Result<(), Error> {
         for source in self.sources.clone() {
             // Numbers begin at one.
             let mut last = 0;
@@ -166,7 +187,7 @@ impl Retry<'_> {
                 last = reached;
             }
         }
-        Ok(self.summary)
+        Ok(())
     }
 
     /// Judges the rejections of a source that come after `last`, as many as one transaction takes,
@@ -192,7 +213,12 @@ impl Retry<'_> {
         {
             checkpoint.save(&mut transaction, counts, newest_event_at)?;
         }
-        self.summary.total.counts += counts;
+        self.work.counts += counts;
+        self.work.batches += 1;
+        self.work.bytes += kept
+            .iter()
+            .map(|kept| kept.document.len() as u64)
+            .sum::<u64>();
         self.summary
             .sources
             .entry(source.name())
@@ -203,7 +229,7 @@ impl Retry<'_> {
             sources: NO_FOLDERS,
             since: None,
             started_at: self.started_at,
-            counts: self.summary.total.counts,
+            counts: self.work.counts,
         }
         .save(&mut transaction, clock::now())?;
         transaction

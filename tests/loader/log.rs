@@ -134,6 +134,86 @@ fn a_failed_run_tells_in_one_line_what_is_durable() {
 }
 
 #[test]
+fn a_batch_whose_commit_fails_is_not_told_as_durable() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader
+        .client()
+        .batch_execute(
+            "create function public.refuse() returns trigger language plpgsql as
+             $$ begin raise exception 'refused'; end $$;
+             create constraint trigger refuse after insert on landing.user_event
+             deferrable initially deferred for each row execute function public.refuse()",
+        )
+        .expect("a trigger can be made");
+    loader.put_user(1);
+    let said = loader.etl(&["run", "--log-format", "json"]);
+    let line = &parse(&said.log)[0];
+    assert_eq!(
+        [
+            &line["outcome"],
+            &line["files"],
+            &line["batches"],
+            &line["bytes"]
+        ],
+        [&json!("failed"), &json!(0), &json!(0), &json!(0)],
+        "{line}"
+    );
+}
+
+#[test]
+fn a_run_that_could_not_look_at_every_folder_says_so() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let last = |arguments: &[&str]| {
+        let said = loader.etl(&[&["run", "--log-format", "json"], arguments].concat());
+        assert_eq!(said.status, 1, "{}", said.log);
+        parse(&said.log).pop().expect("a line")
+    };
+    fs::remove_dir(loader.path("cards")).expect("it is empty");
+    for arguments in [&[][..], &["--dry-run"]] {
+        let line = last(arguments);
+        assert_eq!(
+            [
+                &line["level"],
+                &line["outcome"],
+                &line["sources"],
+                &line["message"]
+            ],
+            [
+                &json!("warn"),
+                &json!("partial"),
+                &json!("users"),
+                &json!("1 of 2 folders could not be looked at")
+            ]
+        );
+    }
+    fs::remove_dir(loader.path("users")).expect("it is empty");
+    assert_eq!(last(&[])["outcome"], "failed");
+}
+
+#[test]
+fn a_run_that_finds_every_lock_taken_says_so() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(5);
+    let mut obstacle = Obstacle::at_user(&loader, 5);
+    let other = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    let said = loader.etl(&["run", "--dry-run", "--log-format", "json"]);
+    let lines = parse(&said.log);
+    assert!(lines.iter().all(|line| line["run"].is_i64()), "{lines:?}");
+    let last = lines.last().expect("a line");
+    assert_eq!(
+        [&last["outcome"], &last["sources"], &last["level"]],
+        [&json!("busy"), &json!(null), &json!("info")]
+    );
+    assert!(!loader.etl(&["run"]).log.contains("busy"));
+    drop(obstacle);
+    assert_eq!(finish(other).status, 0);
+}
+
+#[test]
 fn how_much_the_log_tells_is_said_by_flags_and_else_by_the_environment() {
     let loader = Loader::new();
     loader.etl(&["migrate"]);
@@ -165,6 +245,8 @@ fn how_much_the_log_tells_is_said_by_flags_and_else_by_the_environment() {
         (&["-vq"], None, "info warn"),
         (&[], Some("error"), ""),
         (&[], Some("debug"), "debug info warn"),
+        (&[], Some("etl=debug"), "debug info warn"),
+        (&[], Some(""), "info warn"),
     ] {
         assert_eq!(
             levels(arguments, filter),
@@ -220,6 +302,18 @@ fn every_line_of_a_run_bears_its_number_and_no_other_line_does() {
     assert_ne!(retry_id, run_id.to_string());
     let last = parse(&said.log).pop().expect("a line");
     assert_eq!(last["run"].to_string(), retry_id);
+    assert_eq!(
+        [
+            &last["outcome"],
+            &last["files"],
+            &last["rejected"],
+            &last["batches"]
+        ],
+        [&json!("done"), &json!(1), &json!(1), &json!(1)]
+    );
+    let said = loader.etl(&["run", "-vv"]);
+    let odd = said.log.lines().filter(|line| !line.starts_with("[20"));
+    assert_eq!(odd.count(), 0, "{}", said.log);
     // One that cannot connect has none.
     let mut command = loader.command(&["run", "--log-format", "json"]);
     command.env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none");
@@ -249,6 +343,8 @@ fn ten_rejections_are_told_one_by_one_and_the_rest_counted() {
         .filter(|line| line.contains("] rejected: "));
     assert_eq!(told.count(), 10, "{}", said.log);
     assert!(said.log.contains("] 16 more rejected: "), "{}", said.log);
+    let said = loader.etl(&["run", "--since", "1d", "--dry-run"]);
+    assert!(said.log.contains("] 16 more rejected\n"), "{}", said.log);
 }
 
 #[test]
@@ -258,11 +354,13 @@ fn the_format_can_be_set_in_the_environment_and_names_stay_whole() {
     let name = "a \"b\"=c\n\u{1b}[31m.json";
     loader.put(&format!("users/{name}"), "[]");
     let mut command = loader.command(&["run"]);
-    command.env("ETL_LOG_FORMAT", "json");
+    command.env("ETL_LOG_FORMAT", "JSON");
     let lines = parse(&finish(start(&mut command)).log);
     let file = lines[0]["file"].as_str().expect("a file");
     assert!(file.ends_with(&format!("users/{name}")), "{file}");
-    let said = loader.etl(&["run", "--since", "1d"]);
+    let mut command = loader.command(&["run", "--since", "1d"]);
+    command.env("ETL_LOG_FORMAT", "");
+    let said = finish(start(&mut command));
     assert!(
         said.log
             .contains("users/a \\\"b\\\"=c\\n\\u{1b}[31m.json\" reason=not_an_object\n"),
