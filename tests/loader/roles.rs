@@ -28,7 +28,7 @@ fn etl_at(loader: &Loader, url: &str, arguments: &[&str]) -> Said {
 }
 
 /// A user of the common server who is a member of a role, for one database.
-fn member(loader: &Loader, role: &str) -> String {
+pub fn member(loader: &Loader, role: &str) -> String {
     let name = format!("{}_{role}", loader.database);
     loader
         .client()
@@ -162,15 +162,38 @@ fn a_loader_changes_no_definition_and_forgets_no_event() {
     may_not(&loader, &user, &statements);
 }
 
-#[test]
-fn a_reader_reads_landing_and_warehouse_and_nothing_else() {
+/// Everything that the database holds: the rows of every table, and where the sequences stand.
+fn content(loader: &Loader) -> Vec<String> {
+    let schemas = "etl,landing,warehouse";
+    let mut content: Vec<String> = relations(loader, schemas, "S")
+        .iter()
+        .map(|sequence| loader.value(&format!("select last_value, is_called from {sequence}")))
+        .collect();
+    for table in relations(loader, schemas, "r") {
+        content.extend(loader.query(&format!(
+            "select '{table}' as name, each::text as content from {table} as each order by 2"
+        )));
+    }
+    content
+}
+
+/// A migrated database with an event, a rejection and a run, and a user of it who only reads.
+fn loaded_with_reader() -> (Loader, String) {
     let loader = migrated();
     loader.put_user(1);
+    loader.put("cards/bad.json", "[]");
     loader.run(&[]);
     let user = member(&loader, "dwh_reader");
+    (loader, user)
+}
+
+#[test]
+fn a_reader_reads_everything() {
+    let (loader, user) = loaded_with_reader();
+    let before = content(&loader);
     let mut client = Client::connect(&server().url_as(&user, &loader.database), NoTls)
         .expect("the user may connect");
-    for relation in relations(&loader, "landing,warehouse", "r,v") {
+    for relation in relations(&loader, "etl,landing,warehouse", "r,v") {
         client
             .batch_execute(&format!("select * from {relation}"))
             .unwrap_or_else(|error| panic!("{relation}: {error:?}"));
@@ -183,34 +206,103 @@ fn a_reader_reads_landing_and_warehouse_and_nothing_else() {
     );
     assert_eq!(names.expect("the functions answer").len(), 1);
 
-    let mut statements = vec!["select etl.grant_rights()".to_owned()];
-    for table in relations(&loader, "etl", "r") {
-        statements.push(format!("select * from {table}"));
-    }
-    for schema in ["etl", "landing", "warehouse"] {
-        statements.push(format!("create table {schema}.other ()"));
-    }
-    for table in relations(&loader, "etl,landing,warehouse", "r") {
-        statements.push(format!("insert into {table} default values"));
-        statements.push(format!("delete from {table}"));
-        statements.push(format!("truncate {table} cascade"));
-        statements.push(format!("drop table {table} cascade"));
-    }
-    for set in [
-        "landing.user_event set name = 'Eve'",
-        "landing.card_event set active = true",
-        "landing.rejected_event set resolved_at = now()",
-        "warehouse.dim_user set name = 'Eve'",
-        "warehouse.dim_card set active = true",
-        "warehouse.user_current set name = 'Eve'",
-        "etl.checkpoint set offset_at = null",
+    for (arguments, word) in [
+        (&["status"][..], "not_an_object"),
+        (&["status", "--json"], "\"healthy\""),
+        (&["status", "--max-lag", "1h"], "users"),
+        (&["status", "--format", "prometheus"], "etl_healthy 1"),
+        (&["history", "user", "1"], "user 1: 1 version"),
+        (&["report", "-"], "<html"),
+        (&["rejected", "list"], "cards/bad.json"),
+        (&["rejected", "show", "1"], "rejection 1"),
+        (&["verify", "--overlap", "0s"], "all is well: 1 event"),
     ] {
-        statements.push(format!("update {set}"));
+        let said = etl_as(&loader, &user, arguments);
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{arguments:?}");
+        assert!(said.out.contains(word), "{arguments:?}: {}", said.out);
     }
+    assert_eq!(content(&loader), before);
+}
+
+#[test]
+fn a_reader_verifies_where_it_may_make_temporary_tables() {
+    let (loader, user) = loaded_with_reader();
+    let database = &loader.database;
+    let owner = |statement: &str| {
+        loader
+            .client()
+            .batch_execute(statement)
+            .expect("the owner may");
+    };
+    // What PostgreSQL gives to everybody.
+    owner(&format!(
+        "revoke temporary on database {database} from public"
+    ));
+    let said = etl_as(&loader, &user, &["verify"]);
+    assert_eq!((said.status, said.out.as_str()), (1, ""));
+    let words = "permission denied to create temporary tables";
+    assert!(said.log.contains(words), "{}", said.log);
+    owner(&format!("grant temporary on database {database} to {user}"));
+    let said = etl_as(&loader, &user, &["verify"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+}
+
+#[test]
+fn a_reader_changes_nothing() {
+    let (loader, user) = loaded_with_reader();
+    let schemas = "etl,landing,warehouse";
+    let mut statements = vec!["select etl.grant_rights()".to_owned()];
+    for schema in schemas.split(',') {
+        statements.push(format!("create table {schema}.other ()"));
+        statements.push(format!(
+            "create function {schema}.other() returns int return 1"
+        ));
+        statements.push(format!("drop schema {schema} cascade"));
+    }
+    for relation in relations(&loader, schemas, "r,v") {
+        // Not the first one, which may be a key that is always generated.
+        let column = loader.value(&format!(
+            "select attname from pg_attribute where attrelid = '{relation}'::regclass and attnum = 2"
+        ));
+        statements.push(format!("insert into {relation} default values"));
+        statements.push(format!("update {relation} set {column} = default"));
+        statements.push(format!("delete from {relation}"));
+        statements.push(format!("select from {relation} for key share"));
+    }
+    for table in relations(&loader, schemas, "r") {
+        statements.push(format!("truncate {table} cascade"));
+        statements.push(format!("alter table {table} add column other int"));
+        statements.push(format!("drop table {table} cascade"));
+        statements.push(format!("select; lock table {table} in share mode"));
+        statements.push(format!("copy {table} from stdin"));
+    }
+    for sequence in relations(&loader, schemas, "S") {
+        statements.push(format!("select nextval('{sequence}')"));
+        statements.push(format!("select setval('{sequence}', 1)"));
+        statements.push(format!("alter sequence {sequence} restart"));
+    }
+    let before = content(&loader);
     may_not(&loader, &user, &statements);
-    let said = etl_as(&loader, &user, &["status"]);
-    assert_eq!(said.status, 1);
-    assert!(said.log.contains("grant etl_loader"), "{}", said.log);
+
+    loader.put_user(2);
+    for arguments in [
+        &["run"][..],
+        &["run", "--dry-run"],
+        &["run", "--since", "1d", "--source", "users"],
+        &["rejected", "retry"],
+        &["rejected", "retry", "--dry-run", "1"],
+    ] {
+        let said = etl_as(&loader, &user, arguments);
+        assert_eq!((said.status, said.out.as_str()), (1, ""), "{arguments:?}");
+        assert_eq!(said.log.lines().count(), 1, "{}", said.log);
+        assert!(said.log.contains("grant etl_loader"), "{}", said.log);
+    }
+    let said = etl_as(&loader, &user, &["migrate"]);
+    assert_eq!((said.status, said.out.as_str()), (1, ""));
+    assert_eq!(content(&loader), before);
+    // The runs that failed keep nobody out.
+    loader.wait_for_free_locks();
+    assert_eq!(loader.run(&[])["loaded"], 1);
 }
 
 #[test]
@@ -239,7 +331,7 @@ fn a_migration_tells_what_it_did_and_its_rights_hold_for_what_is_made_later() {
     assert!(said.log.contains("up to date, at version"), "{}", said.log);
     for (role, rights) in [
         ("etl_loader", ["true|true", "true|false", "true|true"]),
-        ("dwh_reader", ["false|false", "true|false", "true|false"]),
+        ("dwh_reader", ["true|false", "true|false", "true|false"]),
     ] {
         for (schema, expected) in ["etl", "landing", "warehouse"].into_iter().zip(rights) {
             let rights =
