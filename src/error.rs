@@ -119,7 +119,7 @@ pub enum Error {
 
     /// This user has no rights to the loader's books.
     #[error(
-        "this user may not use the loader's books: {cause}; run `etl migrate` as the owner of the schema, and `grant etl_loader` to this user"
+        "this user may not use the loader's books: {cause}; run `etl migrate` as the owner of the schema, and `grant etl_loader` to this user for runs, `grant dwh_reader` to read"
     )]
     NotLoader {
         /// What PostgreSQL says.

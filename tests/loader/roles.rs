@@ -306,6 +306,22 @@ fn a_reader_changes_nothing() {
 }
 
 #[test]
+fn a_user_without_a_role_is_told_both() {
+    let (loader, user) = loaded_with_reader();
+    loader
+        .client()
+        .batch_execute(&format!("revoke dwh_reader from {user}"))
+        .expect("the owner may");
+    for arguments in [&["status"][..], &["history", "user", "1"], &["run"]] {
+        let said = etl_as(&loader, &user, arguments);
+        assert_eq!(said.status, 1);
+        for word in ["`grant etl_loader`", "`grant dwh_reader`"] {
+            assert!(said.log.contains(word), "{word} is missing: {}", said.log);
+        }
+    }
+}
+
+#[test]
 fn a_migration_tells_what_it_did_and_its_rights_hold_for_what_is_made_later() {
     let loader = Loader::new();
     let said = loader.etl(&["migrate"]);
