@@ -1,7 +1,12 @@
 -- How many cards were active at the end of each day (midnight UTC)?
 -- An active version adds one card at its start and takes it away at its end.
 with params as (
-  select date '2026-11-20' as first_day, date '2026-11-24' as last_day
+  -- From the day of the first version to that of the last; for other days, put instead:
+  -- select date '2026-11-20' as first_day, date '2026-11-24' as last_day
+  select
+    (min(valid_from) at time zone 'UTC')::date as first_day,
+    (max(valid_from) at time zone 'UTC')::date as last_day
+  from warehouse.dim_card
 ),
 
 changes as (

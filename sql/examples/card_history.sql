@@ -1,7 +1,13 @@
 -- What happened to a card, version by version, and how long did each version last?
 -- The current version lasts until now and has no length yet.
 with params as (
-  select 8::bigint as card_id
+  -- The card with the most versions; for another one, put instead:
+  -- select 8::bigint as card_id
+  select card_id
+  from warehouse.dim_card
+  group by card_id
+  order by count(*) desc, card_id
+  limit 1
 ),
 
 versions as (

@@ -1,6 +1,16 @@
 -- How many events does each service have per minute, quiet minutes included?
-with params as (
-  select timestamptz '2026-11-23 20:10:00+00' as starts_at, timestamptz '2026-11-23 20:20:00+00' as ends_at
+with newest as (
+  select
+    date_trunc('minute', greatest(
+      (select max(event_at) from landing.user_event), (select max(event_at) from landing.card_event)
+    )) as minute
+),
+
+params as (
+  -- The fifteen minutes up to the newest event; for others, put instead:
+  -- select timestamptz '2026-11-23 20:10:00+00' as starts_at, timestamptz '2026-11-23 20:20:00+00' as ends_at
+  select minute - interval '14 minutes' as starts_at, minute + interval '1 minute' as ends_at
+  from newest
 ),
 
 minutes as (

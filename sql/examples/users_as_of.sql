@@ -1,6 +1,15 @@
 -- What was known of each user at a moment?
-with params as (
-  select timestamptz '2026-11-23 20:12:00+00' as moment
+with changes as (
+  select valid_from from warehouse.dim_user
+  union all
+  select valid_from from warehouse.dim_card
+),
+
+params as (
+  -- Five minutes before the newest change, or midway from the oldest if that is later; for another moment, put instead:
+  -- select timestamptz '2026-11-23 20:12:00+00' as moment
+  select max(valid_from) - least(interval '5 minutes', (max(valid_from) - min(valid_from)) / 2) as moment
+  from changes
 ),
 
 users_then as (

@@ -3,21 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta, Timelike};
+use postgres::SimpleQueryMessage;
 use serde_json::Value;
 
 use crate::fixture::unpack;
 use crate::loader::{Loader, card_event, event_id, user_event};
 use crate::model;
+use crate::roles::member;
+use crate::server::server;
+use crate::tables::Tables;
 
 /// The answers, by the name of the query.
 type Answers = BTreeMap<String, Vec<String>>;
 
-/// Asks every query in `sql/examples`.
-fn asked(loader: &Loader) -> Answers {
+/// The queries in `sql/examples`, by name.
+fn queries() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/examples");
     files(&folder)
         .into_iter()
@@ -25,10 +30,44 @@ fn asked(loader: &Loader) -> Answers {
             let name = path.file_stem().expect("a name").to_string_lossy();
             let sql = fs::read_to_string(&path).expect("a query");
             assert!(sql.starts_with("-- "), "{name} begins with no question");
-            let rows = loader.query(sql.trim_end().trim_end_matches(';'));
-            (name.to_string(), comparable(&name, rows))
+            (name.into_owned(), sql)
         })
         .collect()
+}
+
+/// Where a query has its parameters.
+const PARAMETERS: &str = "params as (\n";
+
+/// The query with the parameters that it proposes to put instead of those that it takes from the
+/// data, if it has any.
+fn with_own_parameters(name: &str, sql: &str) -> String {
+    let Some((before, from)) = sql.split_once(PARAMETERS) else {
+        return sql.to_owned();
+    };
+    let (parameters, after) = from.split_once("\n),\n").expect("the end of a step");
+    let own = parameters
+        .lines()
+        .find_map(|line| line.strip_prefix("  -- select "))
+        .unwrap_or_else(|| panic!("{name} says not how to put one's own parameters"));
+    format!("{before}{PARAMETERS}  select {own}\n),\n{after}")
+}
+
+/// Asks every query, changed like this.
+fn asked(tables: &Tables, change: fn(&str, &str) -> String) -> Answers {
+    queries()
+        .into_iter()
+        .map(|(name, sql)| {
+            let sql = change(&name, &sql);
+            let rows = tables.query(sql.trim_end().trim_end_matches(';'));
+            let rows = comparable(&name, rows);
+            (name, rows)
+        })
+        .collect()
+}
+
+/// Asks every query as it stands in its file.
+fn asked_as_they_are(tables: &Tables) -> Answers {
+    asked(tables, |_, sql| sql.to_owned())
 }
 
 /// Takes out of an answer what depends on when the test runs, and how a number is spelled.
@@ -111,8 +150,9 @@ fn the_examples_answer_their_questions() {
     files_of_runs.push(names(&loader));
     loader.run(&[]);
 
-    let found = asked(&loader);
-    check(&found, &worked_out(&loader, &files_of_runs));
+    let files = Files::read(&loader, &files_of_runs);
+    let found = asked(&loader, with_own_parameters);
+    check(&found, &worked_out(&files, &Parameters::own()));
     let known = |name: &str, rows: &[&str]| {
         (
             name.to_owned(),
@@ -195,6 +235,73 @@ fn the_examples_answer_their_questions() {
         ),
     ]);
     check(&found, &expected);
+
+    // What the parameters are that the queries take from the data, the others having none.
+    let found = asked_as_they_are(&loader);
+    check(&found, &worked_out(&files, &Parameters::of(&files)));
+    let mut expected = expected;
+    expected.extend([
+        known(
+            "active_cards_by_day",
+            &[
+                "2026-11-20|1",
+                "2026-11-21|2",
+                "2026-11-22|1",
+                "2026-11-23|2",
+            ],
+        ),
+        known(
+            "events_per_minute",
+            &[
+                "2026-11-23T20:00:00+00:00|0|0",
+                "2026-11-23T20:01:00+00:00|0|0",
+                "2026-11-23T20:02:00+00:00|0|0",
+                "2026-11-23T20:03:00+00:00|0|0",
+                "2026-11-23T20:04:00+00:00|0|0",
+                "2026-11-23T20:05:00+00:00|0|0",
+                "2026-11-23T20:06:00+00:00|0|0",
+                "2026-11-23T20:07:00+00:00|0|0",
+                "2026-11-23T20:08:00+00:00|0|0",
+                "2026-11-23T20:09:00+00:00|0|0",
+                "2026-11-23T20:10:00+00:00|0|1",
+                "2026-11-23T20:11:00+00:00|1|0",
+                "2026-11-23T20:12:00+00:00|1|1",
+                "2026-11-23T20:13:00+00:00|0|1",
+                "2026-11-23T20:14:00+00:00|0|1",
+            ],
+        ),
+        known("time_inactive", &["8|123005|58.7"]),
+        known(
+            "users_as_of",
+            &["1|Ann Ash|Baker|0.5|2026-11-20T08:00:00+00:00"],
+        ),
+    ]);
+    check(&found, &expected);
+
+    // An analyst gets the same.
+    let reader = Tables {
+        url: server().url_as(&member(&loader, "dwh_reader"), &loader.database),
+    };
+    check(&asked_as_they_are(&reader), &expected);
+    for (name, sql) in queries() {
+        // The whole file, comments and semicolon included, as a client sends it.
+        let rows = reader
+            .client()
+            .simple_query(&sql)
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let is_row = |answer: &&SimpleQueryMessage| matches!(answer, SimpleQueryMessage::Row(_));
+        let rows = rows.iter().filter(is_row).count();
+        assert_eq!(rows, expected[&name].len(), "{name}");
+    }
+}
+
+#[test]
+fn the_examples_answer_about_an_empty_warehouse() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    for (name, rows) in asked_as_they_are(&loader) {
+        assert_eq!(rows, [] as [&str; 0], "{name}");
+    }
 }
 
 #[test]
@@ -217,12 +324,18 @@ fn the_examples_answer_their_questions_about_real_output() {
         files_of_runs.push(names(&loader));
         loader.run(&[]);
     }
-    let (found, expected) = (asked(&loader), worked_out(&loader, &files_of_runs));
-    // Real output has no card that changes its owner.
-    for (name, rows) in &expected {
-        assert_eq!(rows.is_empty(), name == "owner_changes", "{name}");
+    let files = Files::read(&loader, &files_of_runs);
+    for (found, parameters) in [
+        (asked(&loader, with_own_parameters), Parameters::own()),
+        (asked_as_they_are(&loader), Parameters::of(&files)),
+    ] {
+        let expected = worked_out(&files, &parameters);
+        // Real output has no card that changes its owner.
+        for (name, rows) in &expected {
+            assert_eq!(rows.is_empty(), name == "owner_changes", "{name}");
+        }
+        check(&found, &expected);
     }
-    check(&found, &expected);
 }
 
 /// Names of the files in the inbox.
@@ -321,74 +434,152 @@ fn shown_end(version: &Version) -> String {
     version.to.map(shown).unwrap_or_default()
 }
 
-/// The answers that the files in the inbox give; each file came with the first run whose list has
-/// it.
-fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
-    let (mut events, mut rejections) = (Vec::new(), Vec::new());
-    for folder in ["users", "cards"] {
-        for path in files(&loader.path(folder)) {
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
-            let file = name(&path);
-            let run = 1 + files_of_runs
-                .iter()
-                .position(|files| files.contains(&file))
-                .expect("a file of a run");
-            let Ok(document) = serde_json::from_slice::<Value>(&fs::read(&path).expect("a file"))
-            else {
-                rejections.push((folder, "the document", "not_utf8", file));
-                continue;
-            };
-            let (metadata, payload) = (&document["metadata"], &document["payload"]);
-            let is_user = metadata["type"] == "user";
-            match payload.get("user_id") {
-                None if !is_user => {
-                    rejections.push((folder, "payload.user_id", "missing_field", file));
+/// What the files in the inbox hold.
+struct Files {
+    events: Vec<Event>,
+    /// Source, field, reason and name of each.
+    rejections: Vec<(&'static str, &'static str, &'static str, String)>,
+    users: Vec<Version>,
+    cards: Vec<Version>,
+}
+
+impl Files {
+    /// Each file came with the first run whose list has it.
+    fn read(loader: &Loader, files_of_runs: &[Vec<String>]) -> Files {
+        let (mut events, mut rejections) = (Vec::new(), Vec::new());
+        for folder in ["users", "cards"] {
+            for path in files(&loader.path(folder)) {
+                if path.extension().is_none_or(|extension| extension != "json") {
                     continue;
                 }
-                Some(Value::Null) => {
-                    rejections.push((folder, "payload.user_id", "wrong_type", file));
+                let file = name(&path);
+                let run = 1 + files_of_runs
+                    .iter()
+                    .position(|files| files.contains(&file))
+                    .expect("a file of a run");
+                let Ok(document) =
+                    serde_json::from_slice::<Value>(&fs::read(&path).expect("a file"))
+                else {
+                    rejections.push((folder, "the document", "not_utf8", file));
                     continue;
+                };
+                let (metadata, payload) = (&document["metadata"], &document["payload"]);
+                let is_user = metadata["type"] == "user";
+                match payload.get("user_id") {
+                    None if !is_user => {
+                        rejections.push((folder, "payload.user_id", "missing_field", file));
+                        continue;
+                    }
+                    Some(Value::Null) => {
+                        rejections.push((folder, "payload.user_id", "wrong_type", file));
+                        continue;
+                    }
+                    _ => {}
                 }
-                _ => {}
+                events.push(Event {
+                    entity: if is_user { "user" } else { "card" },
+                    id: payload["id"].as_i64().expect("an id"),
+                    at: at(metadata["event_at"].as_str().expect("a time")),
+                    modified_micros: fs::metadata(&path)
+                        .and_then(|file| file.modified())
+                        .expect("a time")
+                        .duration_since(UNIX_EPOCH)
+                        .expect("after 1970")
+                        .as_micros(),
+                    event_id: metadata["event_id"].as_str().expect("an id").to_owned(),
+                    file,
+                    run,
+                });
             }
-            events.push(Event {
-                entity: if is_user { "user" } else { "card" },
-                id: payload["id"].as_i64().expect("an id"),
-                at: at(metadata["event_at"].as_str().expect("a time")),
-                modified_micros: fs::metadata(&path)
-                    .and_then(|file| file.modified())
-                    .expect("a time")
-                    .duration_since(UNIX_EPOCH)
-                    .expect("after 1970")
-                    .as_micros(),
-                event_id: metadata["event_id"].as_str().expect("an id").to_owned(),
-                file,
-                run,
-            });
+        }
+        let dimensions = model::dimensions(&loader.inbox());
+        let users = dimensions.users.iter().map(|row| user_version(row));
+        let cards = dimensions.cards.iter().map(|row| card_version(row));
+        Files {
+            events,
+            rejections,
+            users: users.collect(),
+            cards: cards.collect(),
         }
     }
-    let dimensions = model::dimensions(&loader.inbox());
-    let users: Vec<Version> = dimensions
-        .users
-        .iter()
-        .map(|row| user_version(row))
-        .collect();
-    let cards: Vec<Version> = dimensions
-        .cards
-        .iter()
-        .map(|row| card_version(row))
-        .collect();
+}
+
+/// The parameters of the queries.
+struct Parameters {
+    card_id: i64,
+    moment: NaiveDateTime,
+    days: RangeInclusive<NaiveDate>,
+    until: NaiveDateTime,
+    /// Start of the first minute, and how many there are.
+    minutes: (NaiveDateTime, i64),
+}
+
+impl Parameters {
+    /// Those that the queries propose to put instead.
+    fn own() -> Parameters {
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
+        Parameters {
+            card_id: 8,
+            moment: at("2026-11-23 20:12:00"),
+            days: day(20)..=day(24),
+            until: at("2026-11-23 20:17:00"),
+            minutes: (at("2026-11-23 20:10:00"), 10),
+        }
+    }
+
+    /// Those that the queries take from the data.
+    fn of(files: &Files) -> Parameters {
+        let mut versions: BTreeMap<i64, usize> = BTreeMap::new();
+        for card in &files.cards {
+            *versions.entry(card.id).or_default() += 1;
+        }
+        let most = versions.values().max().expect("a card");
+        let card_id = versions.iter().find(|(_, count)| *count == most);
+        let (oldest, newest) = ends(
+            files
+                .users
+                .iter()
+                .chain(&files.cards)
+                .map(|version| version.from),
+        );
+        let (oldest_card, newest_card) = ends(files.cards.iter().map(|card| card.from));
+        let (_, newest_event) = ends(files.events.iter().map(|event| event.at));
+        let last_minute = newest_event.with_second(0).expect("a minute");
+        Parameters {
+            card_id: *card_id.expect("a card").0,
+            moment: (newest - TimeDelta::minutes(5)).max(oldest + (newest - oldest) / 2),
+            days: oldest_card.date()..=newest_card.date(),
+            until: newest_card,
+            minutes: (last_minute - TimeDelta::minutes(14), 15),
+        }
+    }
+}
+
+/// The first and the last of some times.
+fn ends(times: impl Iterator<Item = NaiveDateTime> + Clone) -> (NaiveDateTime, NaiveDateTime) {
+    let (first, last) = (times.clone().min(), times.max());
+    (first.expect("a time"), last.expect("a time"))
+}
+
+/// The answers that the files give.
+fn worked_out(files: &Files, parameters: &Parameters) -> Answers {
+    let Files {
+        events,
+        rejections,
+        users,
+        cards,
+    } = files;
     let owner_then = |card: &Version, moment| {
         users
             .iter()
             .find(|user| user.id == card.user_id && user.holds(moment))
     };
 
-    let active_cards_by_day = (20..=24)
+    let (first_day, last_day) = (parameters.days.start(), parameters.days.end());
+    let active_cards_by_day = first_day
+        .iter_days()
+        .take_while(|day| day <= last_day)
         .map(|day| {
-            let day = NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
             let midnight = day.succ_opt().expect("a day").and_time(Default::default());
             // The last moment of the day that the database can tell.
             let last = midnight - TimeDelta::microseconds(1);
@@ -399,7 +590,7 @@ fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
 
     let card_history = cards
         .iter()
-        .filter(|card| card.id == 8)
+        .filter(|card| card.id == parameters.card_id)
         .map(|card| {
             let file = events
                 .iter()
@@ -453,9 +644,10 @@ fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
         })
         .collect();
 
-    let events_per_minute = (10..20)
+    let (first_minute, minutes) = parameters.minutes;
+    let events_per_minute = (0..minutes)
         .map(|minute| {
-            let from = at(&format!("2026-11-23 20:{minute}:00"));
+            let from = first_minute + TimeDelta::minutes(minute);
             let count = |entity| {
                 let within = |event: &&Event| {
                     event.entity == entity
@@ -504,7 +696,7 @@ fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
         })
         .collect();
 
-    let mut by_field: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    let mut by_field: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for (source, field, reason, file) in rejections {
         by_field
             .entry((source, field, reason))
@@ -521,7 +713,7 @@ fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
         })
         .collect();
 
-    let until = at("2026-11-23 20:17:00");
+    let until = parameters.until;
     let mut lives: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     for card in cards.iter().filter(|card| card.from < until) {
         let to = card.to.map_or(until, |to| to.min(until));
@@ -545,7 +737,7 @@ fn worked_out(loader: &Loader, files_of_runs: &[Vec<String>]) -> Answers {
 
     let users_as_of = users
         .iter()
-        .filter(|user| user.holds(at("2026-11-23 20:12:00")))
+        .filter(|user| user.holds(parameters.moment))
         .map(|user| {
             let Version {
                 id,
