@@ -148,8 +148,8 @@ The page stands alone: it asks for nothing from any network.")]
     #[command(
         long_about = "Create the schema of the warehouse or bring it up to date, as its owner
 
-Also makes the roles etl_loader (for runs) and dwh_reader (for queries), if the user may, and gives
-them their rights. The owner's `etl run` does the same when the schema is missing or older."
+Also makes the roles etl_loader (for runs) and dwh_reader (which reads everything), if the user may,
+and gives them their rights. The owner's `etl run` does the same when the schema is missing or older."
     )]
     #[command(after_help = "Examples:
   etl migrate

@@ -269,7 +269,7 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
         }
         SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
         SqlState::INSUFFICIENT_PRIVILEGE => {
-            "grant that right to this user; `etl migrate`, run as the owner, grants etl_loader anew what runs need"
+            "grant that right to this user; `etl migrate`, run as the owner, gives both roles theirs anew"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
             "pg_stat_activity tells who holds the connections; max_connections of the server, or the CONNECTION LIMIT \
