@@ -3,7 +3,9 @@
 use std::env;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 use postgres::config::{Host, SslMode};
@@ -15,7 +17,8 @@ use crate::error::{Error, explain};
 /// PostgreSQL's port unless told otherwise.
 const DEFAULT_PORT: u16 = 5432;
 
-/// How long to wait for the server to answer; cron's next run is not far.
+/// How long to wait for the server to take a connection, and then for its answers until the session
+/// is set up, unless the URL says otherwise (`connect_timeout`); cron's next run is not far.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent before it is tried, and how long the other side may leave
@@ -28,6 +31,15 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 pub struct Address {
     config: Config,
     encryption: Encryption,
+    limit: Duration,
+}
+
+/// What the thread that connects tells.
+enum News<T> {
+    /// A server has taken the connection.
+    Taken,
+    /// It has come to an end.
+    Done(Result<T, Error>),
 }
 
 impl Address {
@@ -46,22 +58,86 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("etl");
         }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_LIMIT);
-        }
+        let limit = match config.get_connect_timeout() {
+            Some(limit) => *limit,
+            None => CONNECT_LIMIT,
+        };
         config
+            .connect_timeout(limit)
             .keepalives_idle(SILENCE_LIMIT)
             .tcp_user_timeout(SILENCE_LIMIT);
-        Ok(Address { config, encryption })
+        Ok(Address {
+            config,
+            encryption,
+            limit,
+        })
     }
 
-    /// Connects.
+    /// Connects and sets the session up.
+    ///
+    /// The client's own limit ends once a server has taken the connection, which the system does
+    /// for one that hangs. So what follows is done in a thread, and one that hears nothing is left
+    /// behind: its client cannot be interrupted.
     ///
     /// # Errors
     ///
-    /// As [`super::Warehouse::connect`].
-    pub(super) fn connect(&self) -> Result<Client, Error> {
-        self.encryption.connect(&self.config, &self.to_string())
+    /// As [`super::Warehouse::connect`], and those of `set_up`.
+    pub(super) fn connect<T: Send + 'static>(
+        &self,
+        set_up: impl FnOnce(&mut Client) -> Result<T, Error> + Send + 'static,
+    ) -> Result<(Client, T), Error> {
+        let (news, heard) = mpsc::channel();
+        let address = self.clone();
+        let connecting = thread::Builder::new().spawn(move || {
+            let taken = news.clone();
+            // Nobody hears them any more once the limit is over.
+            let on_taken = move || drop(taken.send(News::Taken));
+            let done = address
+                .encryption
+                .connect(&address.config, &address.to_string(), on_taken)
+                .and_then(|mut client| set_up(&mut client).map(|made| (client, made)));
+            drop(news.send(News::Done(done)));
+        });
+        if let Err(error) = connecting {
+            return Err(self.no_connection(
+                format!("no thread can be started for it: {error}"),
+                "this user or machine runs too many; the next run catches up",
+            ));
+        }
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let next = match deadline {
+                // Until then the client keeps to the limit, for each host and address in turn.
+                None => heard.recv().map_err(RecvTimeoutError::from),
+                Some(deadline) => {
+                    heard.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+            };
+            match next {
+                Ok(News::Taken) => deadline = Instant::now().checked_add(self.limit),
+                Ok(News::Done(done)) => return done,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.no_connection(
+                        format!(
+                            "timed out: the server took the connection and did not answer within {}",
+                            humantime::format_duration(self.limit)
+                        ),
+                        "look whether the server hangs, or a proxy before it; the next run catches up",
+                    ));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the thread that connects tells how that ended")
+                }
+            }
+        }
+    }
+
+    fn no_connection(&self, cause: String, advice: &'static str) -> Error {
+        Error::Connection {
+            address: self.to_string(),
+            cause,
+            advice,
+        }
     }
 }
 

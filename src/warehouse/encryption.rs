@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls};
+use postgres::tls::MakeTlsConnect;
+use postgres::{Client, Config, NoTls, Socket};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{self, WebPkiSupportedAlgorithms, ring};
@@ -148,26 +149,39 @@ impl Encryption {
         })
     }
 
-    /// Connects as the mode says; `shown` is the address without a password.
+    /// Connects as the mode says; `shown` is the address without a password. `on_taken` is called
+    /// whenever a server has taken a connection, before anything is asked of it.
     ///
     /// # Errors
     ///
     /// [`Error::Connection`] when there is no connection, [`Error::Setting`] when the certificates
     /// of the authorities cannot be read.
-    pub(super) fn connect(&self, config: &Config, shown: &str) -> Result<Client, Error> {
+    pub(super) fn connect(
+        &self,
+        config: &Config,
+        shown: &str,
+        on_taken: impl Fn() + Clone + Send + 'static,
+    ) -> Result<Client, Error> {
         let mut config = config.clone();
         let failure = |(cause, advice)| Error::Connection {
             address: shown.to_owned(),
             cause,
             advice,
         };
+        let without_tls = Announced {
+            tls: NoTls,
+            on_taken: on_taken.clone(),
+        };
         if self.mode == Mode::Disable || is_local(&config) {
             config.ssl_mode(SslMode::Disable);
             return config
-                .connect(NoTls)
+                .connect(without_tls)
                 .map_err(|error| failure(self.explain(&error)));
         }
-        let tls = MakeRustlsConnect::new(self.client()?);
+        let tls = Announced {
+            tls: MakeRustlsConnect::new(self.client()?),
+            on_taken,
+        };
         config.ssl_mode(match self.mode {
             Mode::Prefer => SslMode::Prefer,
             _ => SslMode::Require,
@@ -180,7 +194,7 @@ impl Encryption {
         log::debug!("going on without TLS, as sslmode=prefer allows: {with_tls}");
         config
             .ssl_mode(SslMode::Disable)
-            .connect(NoTls)
+            .connect(without_tls)
             .map_err(|error| {
                 let (cause, advice) = self.explain(&error);
                 match cause == with_tls {
@@ -391,6 +405,24 @@ fn tls_error(error: &postgres::Error) -> Option<&rustls::Error> {
         .downcast_ref::<io::Error>()?
         .get_ref()?
         .downcast_ref()
+}
+
+/// Sets up TLS, or none, and tells that the time for it has come: a server has taken the connection.
+/// The client asks for it even where there is to be no TLS.
+struct Announced<T, F> {
+    tls: T,
+    on_taken: F,
+}
+
+impl<T: MakeTlsConnect<Socket>, F: Fn()> MakeTlsConnect<Socket> for Announced<T, F> {
+    type Stream = T::Stream;
+    type TlsConnect = T::TlsConnect;
+    type Error = T::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<T::TlsConnect, T::Error> {
+        (self.on_taken)();
+        self.tls.make_tls_connect(host)
+    }
 }
 
 /// Who is trusted to vouch for a server.

@@ -80,16 +80,18 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] when there is no server, or it does not let this user in, or it is not
-    /// the one that was asked for; [`Error::Setting`] when what TLS needs cannot be read.
+    /// [`Error::Connection`] when there is no server, or it does not answer, or it does not let this
+    /// user in, or it is not the one that was asked for; [`Error::Setting`] when what TLS needs
+    /// cannot be read; [`Error::Database`] when the session cannot be set up.
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
-        let mut client = address.connect()?;
-        let answers = client
-            .simple_query(SESSION)
-            .doing("setting up the session")?;
-        let has_schema = answers.iter().any(
-            |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
-        );
+        let (client, has_schema) = address.connect(|client| {
+            let answers = client
+                .simple_query(SESSION)
+                .doing("setting up the session")?;
+            Ok(answers.iter().any(
+                |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
+            ))
+        })?;
         Ok(Warehouse { client, has_schema })
     }
 

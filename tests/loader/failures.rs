@@ -3,8 +3,11 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
 
 use crate::loader::{Loader, event_id, said, user_event};
+use crate::proxy::{Cut, Proxy};
 use crate::server::{PASSWORD, server};
 
 /// Runs with other settings and expects one line that says all of this, and exit status `status`.
@@ -39,6 +42,86 @@ fn the_warehouse_is_down() {
         &["no connection", "refused", "the next run catches up"],
     );
     assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
+fn a_server_that_takes_the_connection_and_says_nothing_is_given_up() {
+    let loader = Loader::new();
+    // The system takes connections for a program that never asks for them, as it does for one that
+    // hangs.
+    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let [one, other] = silent
+        .each_ref()
+        .map(|listener| listener.local_addr().expect("a port").port());
+    // One that waits for ever is to fail, and not to wait for ever.
+    thread::spawn(move || {
+        sleep(Duration::from_secs(60));
+        drop(silent);
+    });
+    let proxy = Proxy::start();
+    proxy.cut(Cut::Silence);
+    for (url, limit) in [
+        (
+            format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=1"),
+            1,
+        ),
+        (
+            format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=2&sslmode=disable"),
+            2,
+        ),
+        (
+            format!("postgresql://u@127.0.0.1:{one}/x?sslmode=require&connect_timeout=1"),
+            1,
+        ),
+        // Whichever of several it is.
+        (
+            format!("postgresql://u@127.0.0.1:{one},127.0.0.1:{other}/x?connect_timeout=1"),
+            1,
+        ),
+        (
+            format!("postgresql://u@127.0.0.1:1,127.0.0.1:{other}/x?connect_timeout=1"),
+            1,
+        ),
+        // Even once it has let the user in.
+        (
+            format!("{}?connect_timeout=1", proxy.url(&loader.database)),
+            1,
+        ),
+    ] {
+        let began = Instant::now();
+        let words = format!("did not answer within {limit}s; look whether the server hangs");
+        fails(
+            &loader,
+            1,
+            &[("DATABASE_URL", &url)],
+            &[
+                "no connection to the warehouse (127.0.0.1:",
+                "timed out",
+                &words,
+            ],
+        );
+        let took = began.elapsed();
+        let limit = Duration::from_secs(limit);
+        assert!(took >= limit && took < 3 * limit, "{took:?}: {url}");
+    }
+    let url = format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=1");
+    for arguments in [["status", "--max-lag=5m"], ["rejected", "list"]] {
+        let output = loader
+            .command(&arguments)
+            .env("DATABASE_URL", &url)
+            .output();
+        let said = said(output.expect("etl can be started"));
+        assert_eq!(said.status, 1, "{}", said.log);
+        assert!(said.log.contains("did not answer"), "{}", said.log);
+    }
+    proxy.cut(Cut::Nowhere);
+    loader.put_user(1);
+    let output = loader
+        .command(&["run", "--json"])
+        .env("DATABASE_URL", proxy.url(&loader.database))
+        .output();
+    let said = said(output.expect("etl can be started"));
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
 }
 
 #[test]

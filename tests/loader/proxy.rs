@@ -23,7 +23,12 @@ pub enum Cut {
     InCommit,
     /// Nowhere, but the server hears of the end late.
     LateEnd,
+    /// Nowhere, but from the end of the login on the server is not heard.
+    Silence,
 }
+
+/// How a server says that the login is over and it is ready: the message ReadyForQuery.
+const READY: &[u8] = b"Z\0\0\0\x05I";
 
 /// How a client takes its leave: the message Terminate.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
@@ -43,6 +48,8 @@ struct Link {
     received: AtomicUsize,
     /// A commit was let through whose answer is not to come back.
     is_committing: AtomicBool,
+    /// The server has said that it is ready, in the latest connection.
+    is_ready: AtomicBool,
 }
 
 impl Proxy {
@@ -55,6 +62,7 @@ impl Proxy {
             sent: AtomicUsize::new(0),
             received: AtomicUsize::new(0),
             is_committing: AtomicBool::new(false),
+            is_ready: AtomicBool::new(false),
         });
         let shared = Arc::clone(&link);
         thread::spawn(move || {
@@ -62,6 +70,7 @@ impl Proxy {
                 shared.sent.store(0, Ordering::SeqCst);
                 shared.received.store(0, Ordering::SeqCst);
                 shared.is_committing.store(false, Ordering::SeqCst);
+                shared.is_ready.store(false, Ordering::SeqCst);
                 let server =
                     TcpStream::connect(("127.0.0.1", server().port)).expect("the server is up");
                 let pairs = [
@@ -105,6 +114,9 @@ impl Link {
     fn carry(&self, mut from: TcpStream, mut to: TcpStream, is_to_server: bool) {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if !is_to_server && self.is_silent(&bytes[..count]) {
+                continue;
+            }
             let room = self.room(&bytes[..count], is_to_server);
             if to.write_all(&bytes[..count.min(room)]).is_err() || room < count {
                 break;
@@ -114,6 +126,15 @@ impl Link {
             // The other thread may have done so.
             let _ = socket.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Whether these bytes from the server are not to be heard.
+    fn is_silent(&self, bytes: &[u8]) -> bool {
+        let was_ready = self.is_ready.load(Ordering::SeqCst);
+        if bytes.windows(READY.len()).any(|words| words == READY) {
+            self.is_ready.store(true, Ordering::SeqCst);
+        }
+        was_ready && *self.cut.lock().expect("nothing panics with the lock") == Cut::Silence
     }
 
     /// How many of these bytes may pass.
