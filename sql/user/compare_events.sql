@@ -1,5 +1,5 @@
 -- Tells, for events whose identity is already there, whether the content is the same (a duplicate) or not
--- (a conflict), and whether their file is older than the one on record.
+-- (a conflict), whether their file is older than the one on record, and which one that is.
 -- Parallel arrays, one element an event.
 with incoming as (
   select
@@ -19,7 +19,8 @@ select
   ) is not distinct from (
     incoming.event_at, incoming.name, incoming.address, incoming.job, incoming.score, incoming.extra
   ) as same_content,
-  incoming.file_modified_at < known.file_modified_at as older_file
+  incoming.file_modified_at < known.file_modified_at as older_file,
+  known.file_name
 from incoming
 inner join landing.user_event as known using (user_id, event_id)
 order by incoming.place

@@ -138,7 +138,9 @@ pub enum Rejection {
         message: String,
     },
     /// The identity of an event that was accepted before, with other content.
-    #[error("the event {event_id} of {entity} {entity_id} is there already with other content")]
+    #[error(
+        "the event {event_id} of {entity} {entity_id} is there already, from {rival}, with other content"
+    )]
     ConflictingEvent {
         /// user or card.
         entity: &'static str,
@@ -146,6 +148,8 @@ pub enum Rejection {
         entity_id: i64,
         /// The event.
         event_id: uuid::Uuid,
+        /// The file that it came in, as it can be shown.
+        rival: String,
     },
 }
 

@@ -18,6 +18,7 @@ use super::rows::{self, Columns, Row};
 use super::{DIMENSION_LOCKS, LOCK_CLASS};
 use crate::error::{Doing, Error};
 use crate::event::{Card, Event, Rejection, User};
+use crate::rejected::printable;
 use crate::timeline::{Moment, Revision, State, StoredVersion, Version, revise};
 
 /// Keys whose revisions are written together: enough that a round trip weighs nothing, few enough
@@ -573,6 +574,7 @@ fn compare_events<S: Dimension>(
                 entity: S::ENTITY,
                 entity_id,
                 event_id,
+                rival: printable(row.get(3), &[]),
             };
             landed.conflicts.push((arrival.file, conflict));
         }

@@ -514,7 +514,7 @@ fn the_same_event_again_is_a_duplicate_and_with_other_content_a_conflict() {
     assert_eq!(
         loader.query("select file_name, reason, detail from landing.rejected_event order by 1"),
         ["other.json", "other_later.json"].map(|file| format!(
-            "{file}|conflicting_event|the event {} of card 7 is there already with other content",
+            "{file}|conflicting_event|the event {} of card 7 is there already, from first.json, with other content",
             event_id(1)
         ))
     );
