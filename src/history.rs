@@ -11,16 +11,14 @@ use postgres::{IsolationLevel, Row, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 use uuid::Uuid;
 
 use crate::error::{Doing, Error};
 use crate::rejected::printable;
 use crate::source::Source;
+use crate::terminal::{self, fitted};
 use crate::warehouse::Warehouse;
-
-/// Columns that a line keeps to.
-const WIDTH: usize = 80;
 
 /// Columns before a field and before an event of a version.
 const INDENT: usize = 2;
@@ -404,9 +402,10 @@ fn is_about(document: &[u8], source: &str, entity: Entity, id: &str) -> bool {
 }
 
 impl fmt::Display for History {
-    /// Lines of at most 80 columns, with escape sequences for colour; who prints them takes those
+    /// Lines that fit the terminal, with escape sequences for colour; who prints them takes those
     /// out where they are not wanted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = terminal::width();
         let events = || self.versions.iter().flat_map(|version| &version.events);
         let late = match events().filter(|event| event.late).count() {
             0 => String::new(),
@@ -423,25 +422,31 @@ impl fmt::Display for History {
         )?;
         for (index, version) in self.versions.iter().enumerate() {
             writeln!(f)?;
-            version.write(f, self.entity, index == 0)?;
+            version.write(f, self.entity, index == 0, width)?;
         }
         if !self.rejected.is_empty() {
             writeln!(f, "\n{REJECTED}rejected{REJECTED:#}")?;
         }
         for file in &self.rejected {
-            write_file(f, file.file_modified_at, &file.file_name, "")?;
+            write_file(f, file.file_modified_at, &file.file_name, "", width)?;
             let resolved = match file.resolved_at {
                 Some(moment) => format!("; good since {}", shown(moment)),
                 None => String::new(),
             };
-            write_remark(f, REJECTED, &format!("{}{resolved}", file.detail))?;
+            write_remark(f, REJECTED, &format!("{}{resolved}", file.detail), width)?;
         }
         Ok(())
     }
 }
 
 impl Version {
-    fn write(&self, f: &mut fmt::Formatter<'_>, entity: Entity, is_first: bool) -> fmt::Result {
+    fn write(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        entity: Entity,
+        is_first: bool,
+        width: usize,
+    ) -> fmt::Result {
         let (from, key) = (shown(self.valid_from), self.version_key);
         match self.valid_to.map(shown) {
             Some(to) => write!(f, "{HEADING}{from} to {to}{HEADING:#}")?,
@@ -461,17 +466,17 @@ impl Version {
                     let old = text(field, &change.old);
                     let label = format!("{:INDENT$}{field:LABEL$}", "");
                     let line = format!("{label}  {old} → {new}");
-                    if line.width() <= WIDTH {
+                    if line.width() <= width {
                         writeln!(f, "{line}")?;
                     } else {
-                        writeln!(f, "{}", fitted(&format!("{label}  {old}")))?;
+                        writeln!(f, "{}", fitted(&format!("{label}  {old}"), width))?;
                         let arrow = " ".repeat(INDENT + LABEL + GAP - "→ ".width());
-                        writeln!(f, "{}", fitted(&format!("{arrow}→ {new}")))?;
+                        writeln!(f, "{}", fitted(&format!("{arrow}→ {new}"), width))?;
                     }
                 }
                 // The owner stands at each version: the name may have changed in between.
                 None if is_first || field == "user_id" => {
-                    let line = fitted(&format!("{:INDENT$}{field:LABEL$}  {new}", ""));
+                    let line = fitted(&format!("{:INDENT$}{field:LABEL$}  {new}", ""), width);
                     match is_first {
                         true => writeln!(f, "{line}")?,
                         false => writeln!(f, "{ASIDE}{line}{ASIDE:#}")?,
@@ -486,13 +491,13 @@ impl Version {
                 Effect::NoChange => "no change",
                 Effect::Overruled => "overruled",
             };
-            write_file(f, event.event_at, &event.file_name, remark)?;
+            write_file(f, event.event_at, &event.file_name, remark, width)?;
             if event.late {
                 let remark = match event.loaded_at {
                     Some(moment) => format!("late: loaded at {}", shown(moment)),
                     None => "late".to_owned(),
                 };
-                write_remark(f, LATE, &remark)?;
+                write_remark(f, LATE, &remark, width)?;
             }
         }
         Ok(())
@@ -505,6 +510,7 @@ fn write_file(
     moment: DateTime<Utc>,
     file_name: &str,
     remark: &str,
+    width: usize,
 ) -> fmt::Result {
     let line = format!(
         "{:INDENT$}{}  {}",
@@ -512,25 +518,30 @@ fn write_file(
         shown_whole(moment),
         printable(file_name, &[])
     );
-    if line.width() + GAP + remark.width() <= WIDTH {
+    if line.width() + GAP + remark.width() <= width {
         writeln!(
             f,
             "{ASIDE}{}{ASIDE:#}",
             format!("{line}  {remark}").trim_end()
         )
     } else {
-        writeln!(f, "{ASIDE}{}{ASIDE:#}", fitted(&line))?;
+        writeln!(f, "{ASIDE}{}{ASIDE:#}", fitted(&line, width))?;
         match remark {
             "" => Ok(()),
-            remark => write_remark(f, ASIDE, remark),
+            remark => write_remark(f, ASIDE, remark, width),
         }
     }
 }
 
 /// A remark below a file.
-fn write_remark(f: &mut fmt::Formatter<'_>, style: Style, remark: &str) -> fmt::Result {
+fn write_remark(
+    f: &mut fmt::Formatter<'_>,
+    style: Style,
+    remark: &str,
+    width: usize,
+) -> fmt::Result {
     let indent = INDENT + "2026-11-23 20:10:20".len() + GAP;
-    let line = fitted(&format!("{:indent$}{}", "", printable(remark, &[])));
+    let line = fitted(&format!("{:indent$}{}", "", printable(remark, &[])), width);
     writeln!(f, "{style}{line}{style:#}")
 }
 
@@ -543,23 +554,6 @@ fn text(field: &str, value: &Value) -> String {
         },
         value => value.to_string(),
     }
-}
-
-/// A line cut to the width.
-fn fitted(line: &str) -> String {
-    if line.width() <= WIDTH {
-        return line.to_owned();
-    }
-    let mut width = "…".width();
-    let mut cut: String = line
-        .chars()
-        .take_while(|char| {
-            width += char.width().unwrap_or_default();
-            width <= WIDTH
-        })
-        .collect();
-    cut.push('…');
-    cut
 }
 
 fn counted(number: usize, thing: &str) -> String {
@@ -579,7 +573,7 @@ fn shown_whole(moment: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entity, fitted, is_about};
+    use super::{Entity, is_about};
 
     #[test]
     fn a_document_is_about_the_entity_that_it_names() {
@@ -607,12 +601,5 @@ mod tests {
             assert!(!is_about(document), "{document}");
         }
         assert!(!super::is_about(b"\xff42", "cards", Entity::Card, "42"));
-    }
-
-    #[test]
-    fn a_long_line_is_cut_by_its_width() {
-        assert_eq!(fitted(&"a".repeat(80)), "a".repeat(80));
-        assert_eq!(fitted(&"a".repeat(81)), format!("{}…", "a".repeat(79)));
-        assert_eq!(fitted(&"漢".repeat(41)), format!("{}…", "漢".repeat(39)));
     }
 }

@@ -31,5 +31,6 @@ pub mod shell;
 pub mod source;
 pub mod status;
 pub mod summary;
+mod terminal;
 pub mod timeline;
 pub mod warehouse;

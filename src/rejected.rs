@@ -14,14 +14,18 @@ use crate::clock;
 use crate::error::{Doing, Error};
 use crate::source::Source;
 use crate::status;
+use crate::terminal;
 use crate::warehouse::Warehouse;
 
-/// Characters of a file's path in the list: a folder and the name that the services give, which
-/// fill a terminal of 80 columns together with the rest.
-const PATH_CHARS: usize = 47;
+/// Columns beside the path of a file in the list: of 80, they leave it 47, which are a folder and
+/// the name that the services give.
+const BESIDE_PATH: usize = 33;
 
 /// The same when the list says which rejections are resolved, too.
-const PATH_CHARS_BESIDE_RESOLVED: usize = 37;
+const BESIDE_PATH_AND_RESOLVED: usize = 43;
+
+/// Characters of a path that are left on the narrowest terminal.
+const LEAST_PATH: usize = 12;
 
 /// Which rejections are listed.
 #[derive(Clone, Debug)]
@@ -141,11 +145,14 @@ impl fmt::Display for Rejections {
             return writeln!(f, "no such rejection");
         }
         let mut header = vec!["id", "age", "file", "reason"];
-        let mut path_chars = PATH_CHARS;
+        let mut beside_path = BESIDE_PATH;
         if self.all {
             header.push("resolved");
-            path_chars = PATH_CHARS_BESIDE_RESOLVED;
+            beside_path = BESIDE_PATH_AND_RESOLVED;
         }
+        let path_chars = terminal::width()
+            .saturating_sub(beside_path)
+            .max(LEAST_PATH);
         let mut table = status::table(&header);
         for rejection in &self.rejections {
             let mut row = vec![

@@ -1,4 +1,4 @@
-//! The status as a page of 80 columns.
+//! The status as a page of 80 columns, and what others wrote in as many as there are.
 //!
 //! It is written in colour; whoever prints it takes that away where nobody sees it (`anstream`).
 
@@ -10,9 +10,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::health::counted;
 use super::{Progress, RejectionStatus, Status, rounded};
-
-/// Columns that the page keeps to.
-const WIDTH: usize = 80;
+use crate::rejected::printable;
+use crate::terminal::{self, fitted};
 
 /// Spaces between the columns of a table: one is too few for a column of times, three too many for
 /// 80 columns.
@@ -167,6 +166,7 @@ impl Status {
 
     /// Each reason with an example: two lines, since a name and a sentence do not fit in one.
     fn write_rejections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = terminal::width();
         for (place, rejection) in self.rejections.iter().enumerate() {
             if place == 0 {
                 writeln!(f, "\n{HEADING}rejected now, by reason{HEADING:#}")?;
@@ -180,9 +180,9 @@ impl Status {
                 ago(&self.progress, Some(newest.rejected_at)),
                 newest.rejected_id,
             );
-            writeln!(f, "{}", fitted(&line, WIDTH))?;
-            let line = format!("{}  {}", newest.file_name, newest.detail);
-            writeln!(f, "{:INDENT$}{}", "", fitted(&line, WIDTH - INDENT))?;
+            writeln!(f, "{}", fitted(&line, width))?;
+            let line = format!("{:INDENT$}{}  {}", "", newest.file_name, newest.detail);
+            writeln!(f, "{}", fitted(&printable(&line, &[]), width))?;
         }
         Ok(())
     }
@@ -287,27 +287,9 @@ fn bar(share: f64, largest: f64) -> String {
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
-/// A line that was made of what others wrote: control characters do nothing to the terminal, and
-/// what is too long is cut.
-fn fitted(line: &str, width: usize) -> String {
-    let mut fitted: String = line
-        .chars()
-        .map(|character| match character.is_control() {
-            true => char::REPLACEMENT_CHARACTER,
-            false => character,
-        })
-        .take(width)
-        .collect();
-    if line.chars().nth(width).is_some() {
-        fitted.pop();
-        fitted.push('…');
-    }
-    fitted
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{bar, compact, fitted};
+    use super::{bar, compact};
 
     #[test]
     fn bars_grow_with_their_share_and_never_vanish() {
@@ -327,12 +309,5 @@ mod tests {
         ] {
             assert_eq!(compact(number), text);
         }
-    }
-
-    #[test]
-    fn what_others_wrote_cannot_reach_the_terminal() {
-        assert_eq!(fitted("a\u{1b}[2Jb\u{9b}c", 80), "a\u{fffd}[2Jb\u{fffd}c");
-        assert_eq!(fitted("12345", 5), "12345");
-        assert_eq!(fitted("123456", 5), "1234…");
     }
 }

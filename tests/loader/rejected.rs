@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::loader::{Loader, card_event, event_id, user_event};
 use crate::model::{self, Dimensions};
 use crate::server::server;
+use crate::terminal::Terminal;
 
 /// Random cases of the property, unless `PROPTEST_CASES` says otherwise; each is four commands.
 const CASES: u32 = 40;
@@ -117,9 +118,24 @@ fn rejections_are_listed_and_shown() {
         "{}",
         all.out
     );
-    for line in said.out.lines().chain(all.out.lines()) {
-        assert!(line.chars().count() <= 80, "{line}");
+    // A name is cut where it would not fit the terminal, and nowhere else.
+    let long = format!("{}.json", "long".repeat(20));
+    loader.put(&format!("cards/{long}"), "[]");
+    loader.run(&[]);
+    for arguments in [vec!["rejected", "list"], vec!["rejected", "list", "--all"]] {
+        let listed = loader.etl(&arguments).out;
+        assert!(listed.contains(&long), "{listed}");
+        let shown = Terminal::show(loader.command(&arguments));
+        for line in shown.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(
+            shown.contains("cards/longlong") && shown.contains("long.json"),
+            "{shown}"
+        );
     }
+    loader.put(&format!("cards/{long}"), card(2, 10, true));
+    loader.run(&[]);
     let listed = |arguments: &[&str]| {
         let list = json(&loader, &[&["rejected", "list"], arguments].concat());
         (
@@ -128,7 +144,7 @@ fn rejections_are_listed_and_shown() {
         )
     };
     assert_eq!(listed(&[]), (Some(3), Some(3)));
-    assert_eq!(listed(&["--all"]), (Some(4), Some(4)));
+    assert_eq!(listed(&["--all"]), (Some(5), Some(5)));
     assert_eq!(listed(&["--limit", "2"]), (Some(3), Some(2)));
     assert_eq!(listed(&["--reason", "not_utf8"]), (Some(1), Some(1)));
     assert_eq!(listed(&["--source", "users"]), (Some(2), Some(2)));

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::loader::{Loader, finish};
 use crate::obstacle::Obstacle;
+use crate::terminal::Terminal;
 
 /// Every field of the JSON object, as the README documents them; a change here is one there.
 const FIELDS: &str = "
@@ -32,11 +33,11 @@ const FIELDS: &str = "
 fn page(loader: &Loader) -> String {
     let said = loader.etl(&["status"]);
     assert_eq!((said.status, said.log.as_str()), (0, ""));
-    let longest = said.out.lines().max_by_key(|line| line.chars().count());
-    assert!(
-        longest.unwrap_or_default().chars().count() <= 80,
-        "{longest:?}"
-    );
+    let mut command = loader.command(&["status"]);
+    command.env("NO_COLOR", "1");
+    for line in Terminal::show(command).lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
     assert!(
         !said.out.contains('\x1b'),
         "no colour in a pipe: {:?}",
@@ -396,7 +397,22 @@ fn a_file_name_does_nothing_to_the_terminal() {
     loader.put("cards/\x1b[2Jx.json", "[]");
     loader.run(&[]);
     let page = page(&loader);
-    assert!(page.contains("\u{fffd}[2Jx.json"), "{page}");
+    assert!(page.contains("\\u{1b}[2Jx.json"), "{page}");
+}
+
+#[test]
+fn a_sentence_is_whole_where_no_terminal_is() {
+    let loader = Loader::new();
+    let name = format!("{}.json", "long".repeat(20));
+    loader.put(&format!("cards/{name}"), "[]");
+    loader.run(&[]);
+    let sentence = format!("  {name}  the document is a list, not an object\n");
+    assert!(page(&loader).contains(&sentence), "{}", page(&loader));
+    let on_terminal = Terminal::show(loader.command(&["status"]));
+    assert!(
+        !on_terminal.contains(&name) && on_terminal.contains("longl…"),
+        "{on_terminal}"
+    );
 }
 
 #[test]

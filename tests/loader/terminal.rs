@@ -48,6 +48,17 @@ impl Terminal {
         }
     }
 
+    /// What a command shows on a terminal, 80 columns wide, that ends well.
+    pub fn show(mut command: Command) -> String {
+        let (status, shown) = Terminal::start(50, |screen| {
+            command.stdout(screen).stderr(Stdio::null());
+            command
+        })
+        .wait_for_end();
+        assert!(status.success(), "{shown}");
+        shown.replace('\r', "")
+    }
+
     /// Reads what is shown until these words have appeared, and forgets all up to them.
     pub fn wait_for(&mut self, words: &str) -> String {
         let began = Instant::now();

@@ -1,0 +1,51 @@
+//! How wide a line may be: as wide as the terminal, and as long as it is where nobody looks at one.
+
+use std::io;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a terminal that does not tell how many it has.
+const USUAL_WIDTH: usize = 80;
+
+/// Columns that a line on stdout keeps to: without end where that is no terminal, since who reads a
+/// file or sends a page on wants whole sentences.
+pub(crate) fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        Ok(_) => USUAL_WIDTH,
+        Err(_) => usize::MAX,
+    }
+}
+
+/// A line cut to so many columns.
+pub(crate) fn fitted(line: &str, limit: usize) -> String {
+    if line.width() <= limit {
+        return line.to_owned();
+    }
+    let mut width = "…".width();
+    let mut cut: String = line
+        .chars()
+        .take_while(|char| {
+            width += char.width().unwrap_or_default();
+            width <= limit
+        })
+        .collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitted;
+
+    #[test]
+    fn a_long_line_is_cut_by_its_width() {
+        assert_eq!(fitted(&"a".repeat(80), 80), "a".repeat(80));
+        assert_eq!(fitted(&"a".repeat(81), 80), format!("{}…", "a".repeat(79)));
+        assert_eq!(
+            fitted(&"漢".repeat(41), 80),
+            format!("{}…", "漢".repeat(39))
+        );
+        assert_eq!(fitted("123456", usize::MAX), "123456");
+    }
+}
