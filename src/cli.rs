@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::audit;
@@ -201,8 +201,8 @@ pub struct RunArguments {
     )]
     inbox: PathBuf,
 
-    /// Start here and not at the checkpoint: a date, an RFC 3339 time, or an age such as 90m, 36h
-    /// or 7d
+    /// Start here and not at the checkpoint: a date or a time, UTC unless it says otherwise
+    /// (2026-11-23, 2026-11-23 20:10), or an age such as 90m, 36h or 7d
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
@@ -341,8 +341,8 @@ pub struct ListArguments {
     #[arg(long, value_name = "SOURCE")]
     source: Option<Source>,
 
-    /// Those rejected at this time or later: a date, an RFC 3339 time, or an age such as 90m, 36h
-    /// or 7d
+    /// Those rejected at this time or later: a date or a time, UTC unless it says otherwise
+    /// (2026-11-23, 2026-11-23 20:10), or an age such as 90m, 36h or 7d
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
@@ -463,7 +463,7 @@ pub struct ReportArguments {
     pub file: PathBuf,
 }
 
-/// A start given by hand, UTC.
+/// A start given by hand, UTC, and not after the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since(DateTime<Utc>);
 
@@ -471,19 +471,111 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Since, String> {
-        let date = || parse_time(&format!("{text} 00:00:00"));
         let age = || {
             let age = humantime::parse_duration(text).ok()?;
             clock::now().checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?)
         };
-        parse_time(text)
-            .or_else(date)
+        let moment = time_by_hand(text)
             .or_else(age)
             .filter(|moment| moment.year() > 0)
-            .map(Since)
             .ok_or_else(|| {
-                "a date (2026-11-23), an RFC 3339 time or an age (90m, 36h, 7d) is wanted"
+                "a date (2026-11-23), a time (2026-11-23 20:10, in UTC unless it says otherwise) or an age (90m, 36h, \
+                 7d) is wanted"
                     .to_owned()
-            })
+            })?;
+        let now = clock::now();
+        if moment > now {
+            return Err(format!(
+                "{moment} is still to come: it is {} now",
+                now.trunc_subsecs(0)
+            ));
+        }
+        Ok(Since(moment))
+    }
+}
+
+/// Reads a time as people write it and this program prints it: the date alone, the time without
+/// seconds, with a zone or without one, which then is UTC.
+fn time_by_hand(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
+    let to_the_minute = "2026-11-23 20:10".len();
+    let (minute, zone) = text.split_at_checked(to_the_minute).unwrap_or((text, ""));
+    [
+        text,
+        &format!("{text}Z"),
+        &format!("{text} 00:00:00"),
+        &format!("{minute}:00{zone}"),
+        &format!("{text}:00Z"),
+    ]
+    .into_iter()
+    .find_map(parse_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::Since;
+
+    #[test]
+    fn a_start_is_read_as_people_write_it() {
+        let since = |text: &str| {
+            text.parse::<Since>()
+                .map(|Since(moment)| moment.to_rfc3339())
+        };
+        for (text, expected) in [
+            ("2026-01-23", "2026-01-23T00:00:00+00:00"),
+            ("2026-01-23 20:10", "2026-01-23T20:10:00+00:00"),
+            ("2026-01-23T20:10", "2026-01-23T20:10:00+00:00"),
+            ("2026-01-23T20:10Z", "2026-01-23T20:10:00+00:00"),
+            ("2026-01-23 20:10+05:30", "2026-01-23T14:40:00+00:00"),
+            ("2026-01-23 20:10:23", "2026-01-23T20:10:23+00:00"),
+            ("2026-01-23T20:10:23", "2026-01-23T20:10:23+00:00"),
+            ("2026-01-23 20:10:23 UTC", "2026-01-23T20:10:23+00:00"),
+            (
+                "2026-01-23T20:10:23.123456Z",
+                "2026-01-23T20:10:23.123456+00:00",
+            ),
+            (
+                "2026-01-23 20:10:23.123456",
+                "2026-01-23T20:10:23.123456+00:00",
+            ),
+            ("2026-01-23T20:10:23-01:00", "2026-01-23T21:10:23+00:00"),
+        ] {
+            assert_eq!(since(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2026-01-23 20",
+            "2026-01-23Z",
+            "2026-01-23 20:1",
+            "2026-01-23 20:10:2",
+            "2026-01-23 24:00",
+            "2026-02-29",
+            "2026-01-23 20:10 Z",
+            "2026-01-23 20:10:23 CET",
+            "2026-01-23 20:1é",
+            "0000-01-01",
+            "9000y",
+        ] {
+            let refusal = since(text).expect_err(text);
+            assert!(refusal.contains("is wanted"), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn an_age_counts_from_now_and_what_is_to_come_is_refused() {
+        let Since(hour_ago) = "1h".parse().expect("an age");
+        assert!((3_600..3_660).contains(&(Utc::now() - hour_ago).num_seconds()));
+        assert!("0s".parse::<Since>().is_ok());
+        for text in [
+            "9999-01-01",
+            "9999-12-31 23:59",
+            "9999-12-31T23:59:59-23:59",
+        ] {
+            let refusal = text.parse::<Since>().expect_err(text);
+            assert!(refusal.contains("is still to come: it is "), "{refusal}");
+        }
     }
 }

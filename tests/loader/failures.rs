@@ -203,6 +203,8 @@ fn settings_that_make_no_sense_are_wrong_usage() {
     );
     for arguments in [
         vec!["run", "--since", "yesterday"],
+        vec!["run", "--since", "2999-01-01 12:00", "--dry-run"],
+        vec!["rejected", "list", "--since", "2999-01-01"],
         vec!["run", "--source", "accounts"],
         vec!["run", "--batch-size", "0"],
         vec!["runn"],
