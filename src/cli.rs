@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::audit;
 use crate::clock;
-use crate::event::parse_time;
+use crate::event::{Reason, parse_time};
 use crate::history::Entity;
 use crate::logging::{self, Verbosity};
 use crate::rejected;
@@ -333,9 +333,9 @@ pub enum RejectedCommand {
 /// Arguments of `etl rejected list`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// Those rejected for this reason, such as missing_field
+    /// Those rejected for this reason
     #[arg(long, value_name = "REASON")]
-    reason: Option<String>,
+    reason: Option<Reason>,
 
     /// Those of this source
     #[arg(long, value_name = "SOURCE")]
@@ -363,7 +363,7 @@ impl ListArguments {
     /// Which rejections are wanted.
     pub fn filter(&self) -> rejected::Filter {
         rejected::Filter {
-            reason: self.reason.clone(),
+            reason: self.reason,
             source: self.source,
             since: self.since.map(|Since(moment)| moment),
             all: self.all,

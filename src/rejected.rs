@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::error::{Doing, Error};
+use crate::event::Reason;
 use crate::source::Source;
 use crate::status;
 use crate::terminal;
@@ -30,8 +31,8 @@ const LEAST_PATH: usize = 12;
 /// Which rejections are listed.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// Those with this reason code.
-    pub reason: Option<String>,
+    /// Those rejected for this reason.
+    pub reason: Option<Reason>,
     /// Those from this folder.
     pub source: Option<Source>,
     /// Those rejected at this time or later.
@@ -123,7 +124,7 @@ pub fn list(warehouse: &mut Warehouse, filter: &Filter) -> Result<Rejections, Er
         .query_typed(
             include_str!("../sql/rejected_event/list.sql"),
             &[
-                (&filter.reason, Type::TEXT),
+                (&filter.reason.map(Reason::code), Type::TEXT),
                 (&filter.source.map(Source::name), Type::TEXT),
                 (&filter.since, Type::TIMESTAMPTZ),
                 (&filter.all, Type::BOOL),

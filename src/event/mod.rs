@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use card::Card;
-pub use rejection::{Refusal, Rejection};
+pub use rejection::{Reason, Refusal, Rejection};
 pub use time::parse as parse_time;
 pub use user::User;
 

@@ -1,5 +1,7 @@
 //! Why a document is not an event: a code for machines and a sentence for people.
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use thiserror::Error;
 
 /// How much of a value from a document stands in a sentence, in characters: enough to recognise it.
@@ -153,28 +155,75 @@ pub enum Rejection {
     },
 }
 
-impl Rejection {
-    /// The reason code, as it stands in `landing.rejected_event.reason`. Codes never change their
-    /// meaning.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Rejection::Truncated { .. } => "truncated",
-            Rejection::NotUtf8 { .. } => "not_utf8",
-            Rejection::InvalidJson { .. } => "invalid_json",
-            Rejection::NotAnObject { .. } => "not_an_object",
-            Rejection::DuplicateField { .. } => "duplicate_field",
-            Rejection::MissingField { .. } => "missing_field",
-            Rejection::WrongType { .. } => "wrong_type",
-            Rejection::OutOfRange { .. } => "out_of_range",
-            Rejection::InvalidTime { .. } => "invalid_time",
-            Rejection::InvalidEventId { .. } => "invalid_event_id",
-            Rejection::UnknownType { .. } => "unknown_type",
-            Rejection::InvalidText { .. } => "invalid_text",
-            Rejection::TooDeep { .. } => "too_deep",
-            Rejection::TooLarge { .. } => "too_large",
-            Rejection::Unreadable { .. } => "unreadable",
-            Rejection::ConflictingEvent { .. } => "conflicting_event",
+/// Makes the reasons of the kinds of [`Rejection`], of which there has to be one for each.
+macro_rules! reasons {
+    ($($kind:ident $code:literal)*) => {
+        /// The kinds of rejections, of which each has a code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Reason {
+            $(
+                #[doc = concat!("`", $code, "`")]
+                $kind,
+            )*
         }
+
+        impl Reason {
+            /// All of them.
+            const ALL: &[Reason] = &[$(Reason::$kind),*];
+
+            /// The code, as it stands in `landing.rejected_event.reason`. Codes never change their
+            /// meaning.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Reason::$kind => $code,)*
+                }
+            }
+        }
+
+        impl Rejection {
+            /// Which kind it is.
+            fn reason(&self) -> Reason {
+                match self {
+                    $(Rejection::$kind { .. } => Reason::$kind,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    Truncated "truncated"
+    NotUtf8 "not_utf8"
+    InvalidJson "invalid_json"
+    NotAnObject "not_an_object"
+    DuplicateField "duplicate_field"
+    MissingField "missing_field"
+    WrongType "wrong_type"
+    OutOfRange "out_of_range"
+    InvalidTime "invalid_time"
+    InvalidEventId "invalid_event_id"
+    UnknownType "unknown_type"
+    InvalidText "invalid_text"
+    TooDeep "too_deep"
+    TooLarge "too_large"
+    Unreadable "unreadable"
+    ConflictingEvent "conflicting_event"
+}
+
+impl ValueEnum for Reason {
+    fn value_variants<'a>() -> &'a [Reason] {
+        Reason::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.code()))
+    }
+}
+
+impl Rejection {
+    /// The code of its reason.
+    pub fn code(&self) -> &'static str {
+        self.reason().code()
     }
 
     pub(super) fn unknown_type(value: &str) -> Rejection {

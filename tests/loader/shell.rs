@@ -62,6 +62,10 @@ fn bash_completes_commands_options_and_values() {
         "text json prometheus\n"
     );
     assert_eq!(offers("etl run --source ''", 3), "users cards\n");
+    assert_eq!(
+        offers("etl rejected list --reason un", 4),
+        "unknown_type unreadable\n"
+    );
 }
 
 #[test]
@@ -142,9 +146,32 @@ fn a_slip_of_the_finger_is_recognised() {
         (vec!["run", "--sinc", "7d"], "'--since'"),
         (vec!["run", "--source", "card"], "'cards'"),
         (vec!["status", "--format", "jsn"], "'json'"),
+        (
+            vec!["rejected", "list", "--reason", "missing-field"],
+            "'missing_field'",
+        ),
     ] {
         let said = etl(&arguments);
         assert_eq!(said.status, 2);
         assert!(said.log.contains(meant), "{}", said.log);
+    }
+}
+
+#[test]
+fn a_reason_that_there_is_not_is_refused_with_those_that_there_are() {
+    let said = etl(&["rejected", "list", "--reason", "typo"]);
+    assert_eq!((said.status, said.out.as_str()), (2, ""));
+    let known = said
+        .log
+        .split_once("[possible values: ")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .map(|(known, _)| known.split(", ").collect::<Vec<_>>())
+        .unwrap_or_else(|| panic!("no list: {}", said.log));
+    assert!(known.contains(&"missing_field"), "{known:?}");
+    for reason in known {
+        assert!(
+            include_str!("../../README.md").contains(&format!("`{reason}`")),
+            "{reason} is not in the README"
+        );
     }
 }
