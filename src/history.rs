@@ -556,8 +556,9 @@ fn text(field: &str, value: &Value) -> String {
     }
 }
 
-fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+/// A number of things, in words.
+pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: &str) -> String {
+    let plural = if number == T::from(1) { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 

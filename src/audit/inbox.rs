@@ -23,12 +23,20 @@ use crate::rejected::printable;
 /// Unknown names that are fetched, opened and asked about at once.
 const CHUNK: i32 = 1_000;
 
+/// How many names there are in the inbox.
+pub(super) struct Names {
+    /// Those of event files.
+    pub(super) files: i64,
+    /// Others that may have been meant as such.
+    pub(super) others: i64,
+}
+
 /// Sends the names of all event files to a temporary table and tells how many there are.
 ///
 /// # Errors
 ///
 /// [`Error::Folder`] when a folder cannot be listed, [`Error::Database`] when a statement fails.
-pub(super) fn copy_names(client: &mut Client, folders: &[Folder]) -> Result<i64, Error> {
+pub(super) fn copy_names(client: &mut Client, folders: &[Folder]) -> Result<Names, Error> {
     let doing = "noting the names in the inbox";
     client
         .batch_execute(include_str!("../../sql/verify/inbox_file.sql"))
@@ -37,9 +45,10 @@ pub(super) fn copy_names(client: &mut Client, folders: &[Folder]) -> Result<i64,
         .copy_in("copy pg_temp.inbox_file (source, file_name) from stdin binary")
         .doing(doing)?;
     let mut writer = BinaryCopyInWriter::new(sink, &[Type::TEXT, Type::TEXT]);
+    let mut others = 0;
     for folder in folders {
         let source = folder.source().name();
-        folder.each_name(|name| {
+        others += folder.each_name(|name| {
             writer
                 .write(&[&source, &name_text(name).as_ref()])
                 .doing(doing)
@@ -50,7 +59,10 @@ pub(super) fn copy_names(client: &mut Client, folders: &[Folder]) -> Result<i64,
     client
         .batch_execute("analyze pg_temp.inbox_file")
         .doing(doing)?;
-    Ok(i64::try_from(files).unwrap_or(i64::MAX))
+    Ok(Names {
+        files: i64::try_from(files).unwrap_or(i64::MAX),
+        others,
+    })
 }
 
 /// A file whose event is an accepted one, which landing has to have.

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{self, FileTime};
 use crate::error::{Doing, Error};
+use crate::history::counted;
 use crate::inbox::Folder;
 use crate::source::Source;
 use crate::warehouse::{self, Warehouse};
@@ -116,6 +117,9 @@ pub struct Figures {
     pub files: i64,
     /// Those of them that a run has yet to look at.
     pub waiting: i64,
+    /// Other names in the inbox that may have been meant as event files: they do not end in `.json`,
+    /// or begin with a dot.
+    pub other_names: i64,
 }
 
 impl fmt::Display for Audit {
@@ -127,18 +131,22 @@ impl fmt::Display for Audit {
             writeln!(f, "and {} more", self.more_findings)?;
         }
         let figures = self.figures;
+        let verdict = match self.sound {
+            true => "all is well",
+            false => "not all is well",
+        };
+        let others = match figures.other_names {
+            0 => String::new(),
+            others => format!(", {}", counted(others, "other name")),
+        };
         writeln!(
             f,
-            "{}: {} events, {} versions, {} runs, {} open rejections; {} files in the inbox, {} of them waiting; {}",
-            match self.sound {
-                true => "all is well",
-                false => "not all is well",
-            },
-            figures.user_events + figures.card_events,
-            figures.user_versions + figures.card_versions,
-            figures.runs,
-            figures.open_rejections,
-            figures.files,
+            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them waiting{others}; {}",
+            counted(figures.user_events + figures.card_events, "event"),
+            counted(figures.user_versions + figures.card_versions, "version"),
+            counted(figures.runs, "run"),
+            counted(figures.open_rejections, "open rejection"),
+            counted(figures.files, "file"),
             figures.waiting,
             humantime::format_duration(Duration::from_millis(self.elapsed_ms)),
         )
@@ -194,7 +202,7 @@ pub fn audit(warehouse: &mut Warehouse, options: &Options) -> Result<Audit, Erro
         .collect::<Result<Vec<Folder>, Error>>()?;
     // A file that arrives after this is not asked about; one that is loaded after this is known to
     // the snapshot, which is taken later.
-    let files = inbox::copy_names(warehouse.client(), &folders)?;
+    let names = inbox::copy_names(warehouse.client(), &folders)?;
     let mut snapshot = warehouse
         .client()
         .build_transaction()
@@ -215,7 +223,8 @@ pub fn audit(warehouse: &mut Warehouse, options: &Options) -> Result<Audit, Erro
     audit_runs(&mut snapshot, &mut findings)?;
     audit_checkpoints(&mut snapshot, &checkpoints, audited_at, &mut findings)?;
     audit_rejections(&mut snapshot, &mut findings)?;
-    figures.files = files;
+    figures.files = names.files;
+    figures.other_names = names.others;
     figures.waiting = inbox::audit(
         &mut snapshot,
         &folders,
@@ -308,11 +317,17 @@ fn audit_runs(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Result
         let (loaded, landed): (Option<i64>, i64) = (row.get(1), row.get(2));
         let (problem, advice) = match loaded {
             None => (
-                format!("landing has {landed} events of it, and etl.run does not know it"),
+                format!(
+                    "landing has {} of it, and etl.run does not know it",
+                    counted(landed, "event")
+                ),
                 "put its row back into etl.run".to_owned(),
             ),
             Some(loaded) if loaded != landed => (
-                format!("it loaded {loaded} events, and landing has {landed} of them"),
+                format!(
+                    "it loaded {}, and landing has {landed} of them",
+                    counted(loaded, "event")
+                ),
                 match loaded - landed {
                     lost @ 1.. => format!(
                         "`etl run --since` loads them again if their files are still there; then, or if they were \

@@ -6,23 +6,37 @@ use rustix::io::Errno;
 use super::{EVENT_SUFFIX, Folder, Listing};
 use crate::error::Error;
 
+/// What the cards service keeps among its events: the number of its next card.
+const COUNTER: &[u8] = b"__id_counter";
+
 impl Folder {
     /// Hands the names of all event files to `take`, in no order. Other than a scan, it keeps
     /// nothing and asks nothing of the files, so it costs little however many there are.
     ///
+    /// Tells how many other names there are that may have been meant as events. A hidden one that
+    /// does not end in `.json` was not: it is a service's lock, or a file that is still being
+    /// written. Nor was the counter.
+    ///
     /// # Errors
     ///
     /// [`Error::Folder`] when the folder cannot be listed, and what `take` fails with.
-    pub fn each_name(&self, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn each_name(
+        &self,
+        mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<i64, Error> {
         let failure = |errno: Errno| Error::folder(self.source, self.path.clone(), errno.into());
+        let mut others = 0;
         for entry in Dir::read_from(&self.handle).map_err(failure)? {
             let entry = entry.map_err(failure)?;
             let name = entry.file_name().to_bytes();
-            if !name.starts_with(b".") && name.ends_with(EVENT_SUFFIX) {
-                take(name)?;
+            match (name.starts_with(b"."), name.ends_with(EVENT_SUFFIX)) {
+                (false, true) => take(name)?,
+                (true, false) => {}
+                _ if name == COUNTER => {}
+                _ => others += 1,
             }
         }
-        Ok(())
+        Ok(others)
     }
 
     /// A listing of the one file with this name, empty if there is none.

@@ -223,6 +223,32 @@ const DAMAGES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
+fn names_that_are_passed_over_are_counted() {
+    let loader = Loader::new();
+    loader.put_user(1);
+    loader.run(&[]);
+    let says = |others: &str| {
+        let (status, out) = verify(&loader);
+        let said = format!(
+            "all is well: 1 event, 1 version, 1 run, 0 open rejections; 1 file in the inbox, 0 of them waiting{others}; "
+        );
+        assert!(status == 0 && out.starts_with(&said), "{out}");
+    };
+    // What the services keep there is no event, nor is a file that is still being written.
+    for name in ["users/.lock", "users/.growing.tmp", "cards/__id_counter"] {
+        loader.put(name, "7");
+    }
+    says("");
+    loader.put("users/2.json.gz", "");
+    says(", 1 other name");
+    loader.put("cards/UPPER.JSON", "{}");
+    loader.put("cards/.hidden.json", "{}");
+    says(", 3 other names");
+    let said = loader.etl(&["verify", "--json"]);
+    assert!(said.out.contains("\"other_names\":3"), "{}", said.out);
+}
+
+#[test]
 fn every_kind_of_damage_is_found_and_named() {
     let loader = Loader::new();
     loader.run(&[]);
