@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Removes what ./rerun.sh made: its containers and their volume, its processes, should any still run, and the folder
-# data/.
+# Removes what ./rerun.sh made: its containers and their volume, its processes, should any still run, the folder data/,
+# and its line in .env. What was built stays.
 #
 # usage: ./clean.sh
 #
@@ -10,6 +10,12 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 # Seconds that a process gets to end by itself. PostgreSQL's orderly shutdown writes all that is in memory first.
 readonly GRACE=30
+
+# What Docker Compose calls the containers, the volume and the network of this folder. Left to itself it takes the last
+# part of the folder's name, and so would take another clone's for ours. One that is set for another project is no less
+# wrong.
+COMPOSE_PROJECT_NAME=etl-$(printf %s "$PWD" | sha256sum | cut -c-8)
+export COMPOSE_PROJECT_NAME
 
 # die TEXT: ends the script with one line of what went wrong.
 die() {
@@ -81,15 +87,38 @@ engine_answers() {
   command -v docker >/dev/null && docker info >/dev/null 2>&1 && compose version >/dev/null 2>&1
 }
 
+# write_project LINE...: makes these the first lines of .env, instead of the one that names the project. The rest of the
+# file is its owner's.
+write_project() {
+  local rest=
+  if [[ -e .env ]]; then rest=$(sed '/^COMPOSE_PROJECT_NAME=/d' .env); fi
+  if (($# == 0)) && [[ -z $rest ]]; then
+    rm -f .env
+  else
+    printf '%s\n' "$@" ${rest:+"$rest"} >.env
+  fi
+}
+
+# tell_project: tells the project's name to whoever calls Docker Compose by hand in this folder.
+tell_project() {
+  write_project "COMPOSE_PROJECT_NAME=$COMPOSE_PROJECT_NAME"
+}
+
+# project_parts: prints the containers and the volume of the project.
+project_parts() {
+  docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"
+  docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"
+}
+
 # clean_containers: removes the project's containers and their volume.
 clean_containers() {
   local before
   engine_answers || return 0
-  before=$(compose ps --all --quiet 2>/dev/null; docker volume ls --quiet)
+  before=$(project_parts)
   compose down --volumes --remove-orphans --timeout "$GRACE" >/dev/null 2>&1 ||
-    die "the containers could not be removed: see docker compose down --volumes"
-  [[ $before == "$(compose ps --all --quiet 2>/dev/null; docker volume ls --quiet)" ]] ||
-    echo "Removed the containers of the last run and their warehouse."
+    die "the containers could not be removed: see $(compose_name) --project-name $COMPOSE_PROJECT_NAME down --volumes"
+  write_project
+  [[ $before == "$(project_parts)" ]] || echo "Removed the containers of the last run and their warehouse."
 }
 
 # need_own_data: ends the script if data/ is there and is another user's.
@@ -114,7 +143,7 @@ clean() {
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   case "$#:${1-}" in
   0:) clean ;;
-  1:-h | 1:--help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
+  1:-h | 1:--help) sed -n '2,6s/^# \{0,1\}//p' "$0" ;;
   *)
     echo "clean.sh: takes no arguments; see ./clean.sh --help" >&2
     exit 2

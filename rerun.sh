@@ -9,10 +9,10 @@
 #   --docker    run in containers; so it does by itself where a Docker engine answers
 #   --native    run on this machine, without containers
 #
-# All that it makes is its containers, their volume and data/, and ./clean.sh removes it. The warehouse's user and
-# password are in database.env. With containers, DWH_PORT is its port here (default 54320) and POSTGRES_VERSION its
-# major version (default 17). Without, PostgreSQL's programs are looked for in the folder PG_BIN, in
-# /usr/lib/postgresql, and with pg_config.
+# All that it makes is its containers, their volume, data/, and a line in .env by which Docker Compose knows them;
+# ./clean.sh removes it. The warehouse's user and password are in database.env. With containers, DWH_PORT is its port
+# here (default 54320) and POSTGRES_VERSION its major version (default 17). Without, PostgreSQL's programs are looked
+# for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
@@ -435,6 +435,7 @@ run_docker() {
   echo "Building the image (the first time takes some minutes) ..."
   quietly compose build || die "the build failed, as said above"
   if ! $keep; then clean; fi
+  tell_project
   mkdir -p data/logs "$inbox"/{users,cards}
   data_is_ours=true
   echo "Starting the warehouse, the services and the loader ..."

@@ -132,17 +132,59 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
     }
 }
 
+/// Two clones have the same name more often than not, and Compose would tell them apart by that.
+#[test]
+fn a_clean_leaves_what_another_folder_of_the_same_name_has() {
+    if !docker(&["info"]) {
+        println!("skipped: no Docker engine answers");
+        return;
+    }
+    let parent = tempfile::Builder::new()
+        .prefix("etltest")
+        .tempdir()
+        .expect("a temporary folder");
+    let name = parent.path().file_name().expect("a folder has a name");
+    let clones = ["one", "two"].map(|clone| parent.path().join(clone).join(name));
+    // The volume alone, as Compose would make it: that needs no image.
+    let start = "source ./clean.sh
+        tell_project
+        docker volume create --label com.docker.compose.project=$COMPOSE_PROJECT_NAME \
+          --label com.docker.compose.volume=warehouse ${COMPOSE_PROJECT_NAME}_warehouse";
+    let volumes = clones.each_ref().map(|clone| {
+        fs::create_dir_all(clone).expect("the folder is ours");
+        copy_shipped(&["clean.sh", "docker-compose.yml", "database.env"], clone);
+        fs::write(clone.join(".env"), "DWH_PORT=1").expect("the folder is ours");
+        said(Command::new("bash").args(["-c", start]).current_dir(clone))
+            .trim()
+            .to_owned()
+    });
+    let there = || {
+        volumes
+            .each_ref()
+            .map(|volume| docker(&["volume", "inspect", volume]))
+    };
+    let before = there();
+    said(Command::new("./clean.sh").current_dir(&clones[1]));
+    let cleaned = there();
+    // What one types: here it must mean the same containers as in the scripts.
+    said(compose_in(&clones[0]).args(["down", "--volumes"]));
+    let by_hand = there();
+    for volume in &volumes {
+        docker(&["volume", "rm", "--force", volume]);
+    }
+    assert_eq!(
+        (before, cleaned, by_hand),
+        ([true, true], [true, false], [false, false]),
+        "which volumes of {volumes:?} were there before, after a clean of the second, and after \
+         `down --volumes` by hand in the first"
+    );
+    let settings = fs::read_to_string(clones[1].join(".env"));
+    assert_eq!(settings.expect(".env stays"), "DWH_PORT=1\n");
+}
+
 /// Makes sure of the base images: those that are there, can be pulled, or are made by the program
 /// that `ETL_BASE_IMAGES` names. Else tells why not.
 fn base_images() -> Result<(), String> {
-    let docker = |arguments: &[&str]| {
-        let command = Command::new("docker")
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        command.is_ok_and(|status| status.success())
-    };
     if !docker(&["info"]) {
         return Err("no Docker engine answers".to_owned());
     }
@@ -164,6 +206,51 @@ fn base_images() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the engine's command succeeds.
+fn docker(arguments: &[&str]) -> bool {
+    let command = Command::new("docker")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    command.is_ok_and(|status| status.success())
+}
+
+/// Docker Compose in a folder, as by hand.
+fn compose_in(folder: &Path) -> Command {
+    let mut command = if docker(&["compose", "version"]) {
+        let mut command = Command::new("docker");
+        command.arg("compose");
+        command
+    } else {
+        Command::new("docker-compose")
+    };
+    command
+        .current_dir(folder)
+        .env_remove("COMPOSE_PROJECT_NAME")
+        .env_remove("COMPOSE_FILE");
+    command
+}
+
+/// Runs a command, which must succeed, and gives what it printed.
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("the command can be started");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {printed}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    printed
+}
+
+/// Copies some of what the repository holds.
+fn copy_shipped(shipped: &[&str], folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = shipped.iter().map(|file| root.join(file));
+    said(Command::new("cp").arg("-r").args(files).arg(folder));
 }
 
 /// Whether a query says true; a warehouse that is not there yet says nothing.
@@ -194,15 +281,7 @@ impl Project {
             .prefix("etltest")
             .tempdir()
             .expect("a temporary folder");
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for shipped in SHIPPED {
-            let copied = Command::new("cp")
-                .arg("-r")
-                .arg(root.join(shipped))
-                .arg(folder.path())
-                .status();
-            assert!(copied.expect("cp can be started").success(), "{shipped}");
-        }
+        copy_shipped(&SHIPPED, folder.path());
         for source in ["users", "cards"] {
             fs::create_dir_all(folder.path().join("data/events/inbox").join(source))
                 .expect("the folder is ours");
@@ -218,35 +297,14 @@ impl Project {
 
     /// Runs Docker Compose, which must succeed, and gives what it printed.
     fn compose(&self, arguments: &[&str]) -> String {
-        let output = self
-            .command(arguments)
-            .output()
-            .expect("Docker Compose can be started");
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "compose {arguments:?}: {printed}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        printed
+        said(&mut self.command(arguments))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let plugin = Command::new("docker").args(["compose", "version"]).output();
-        let mut command = match plugin {
-            Ok(output) if output.status.success() => {
-                let mut command = Command::new("docker");
-                command.arg("compose");
-                command
-            }
-            _ => Command::new("docker-compose"),
-        };
+        let mut command = compose_in(self.folder.path());
         command
             .args(arguments)
-            .current_dir(self.folder.path())
-            .env("DWH_PORT", self.port.to_string())
-            .env_remove("COMPOSE_PROJECT_NAME")
-            .env_remove("COMPOSE_FILE");
+            .env("DWH_PORT", self.port.to_string());
         command
     }
 
@@ -312,18 +370,16 @@ impl Drop for Project {
             .output();
         // What the containers wrote is root's; where this is not root, a container takes it away.
         let folder = format!("{}/data:/data", self.folder.path().display());
-        let _ = Command::new("docker")
-            .args([
-                "run",
-                "--rm",
-                "--volume",
-                &folder,
-                "debian:bookworm-slim",
-                "rm",
-                "-rf",
-                "/data/events",
-                "/data/logs",
-            ])
-            .output();
+        docker(&[
+            "run",
+            "--rm",
+            "--volume",
+            &folder,
+            "debian:bookworm-slim",
+            "rm",
+            "-rf",
+            "/data/events",
+            "/data/logs",
+        ]);
     }
 }
