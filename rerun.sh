@@ -288,9 +288,9 @@ load_repeatedly() {
   while [[ -z $duration ]] || ((SECONDS < end)); do
     status=0
     attend "$programs/etl" run || status=$?
+    running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
     ((status == 0)) || echo "rerun.sh: etl run ended with status $status; the next one is due within $LOAD_EVERY s" >&2
     watch_services
-    running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
     ((next += LOAD_EVERY))
     ((next >= SECONDS)) || next=$SECONDS
     if [[ -n $duration ]] && ((next > end)); then next=$end; fi
