@@ -367,19 +367,40 @@ run_native() {
 
 # ---- With containers
 
-# quietly COMMAND...: runs a command whose output matters only if it fails.
+# quietly COMMAND...: runs a command whose output matters only if it fails. Meanwhile a terminal shows its newest line
+# and how long it takes.
 quietly() {
-  local output status=0
+  local output began=$SECONDS status=0
   output=$(mktemp)
-  attend "$@" >"$output" 2>&1 || status=$?
+  "$@" >"$output" 2>&1 &
+  child=$!
+  while kill -0 "$child" 2>/dev/null; do
+    show_line "  $((SECONDS - began)) s  $(newest_line "$output")"
+    sleep 0.2
+  done
+  show_line ""
+  wait "$child" || status=$?
+  child=
   ((status == 0)) || tail -n 15 "$output" >&2
   rm -f "$output"
   return "$status"
 }
 
+# newest_line FILE: prints the last line of a file that says something, without colours.
+newest_line() {
+  tail -n 5 "$1" | sed -n 's/\x1b\[[0-9;]*m//g; /[^[:space:]]/h; $!d; x; p' | tr -d '[:cntrl:]'
+}
+
+# show_line TEXT: writes a text over the terminal's last line, if there is a terminal.
+show_line() {
+  [[ ! -t 1 ]] || printf '\r\e[K%.79s' "$1"
+}
+
 # have_image NAME: whether the engine has an image or can pull it.
 have_image() {
-  docker image inspect "$1" >/dev/null 2>&1 || attend docker pull --quiet "$1" >/dev/null 2>&1
+  docker image inspect "$1" >/dev/null 2>&1 && return
+  echo "Pulling the image $1 ..."
+  quietly docker pull "$1" 2>/dev/null
 }
 
 # have_base_images: whether all that the Dockerfile and the compose file build on is there.
@@ -433,7 +454,8 @@ run_docker() {
   ETL_COMMIT=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || true
   export SERVICE_USER ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
-  quietly compose build || die "the build failed, as said above"
+  # One of the services that share the image: all three would build it in turn.
+  quietly compose build etl || die "the build failed, as said above"
   if ! $keep; then clean; fi
   tell_project
   mkdir -p data/logs "$inbox"/{users,cards}
