@@ -20,6 +20,8 @@ COPY src src
 # What `etl --version` says, since the history is not here.
 ARG ETL_COMMIT
 RUN cargo build --release --locked
+# By the labels rerun.sh knows which images a newer build has replaced. Last, so that no half-built image has it.
+LABEL users-cards-etl.stage=build
 
 
 FROM ${DEBIAN_IMAGE}
@@ -43,3 +45,4 @@ CMD ["bash", "-euc", "\
   exec 3<>/run/etl/log; cat <&3 & cron -f & \
   trap 'kill $(jobs -p); exit 0' TERM INT; \
   wait -n"]
+LABEL users-cards-etl.stage=programs

@@ -438,6 +438,13 @@ stop_containers() {
   exit "$status"
 }
 
+# prune_images: removes what newer builds have replaced. The newest build stage stays, as the classic builder's cache.
+prune_images() {
+  docker image ls --quiet --filter dangling=true --filter label=users-cards-etl.stage=build | tail -n +2 |
+    xargs --no-run-if-empty docker image rm
+  docker image prune --force --filter label=users-cards-etl.stage=programs
+}
+
 # compose_psql: prints the command that opens the warehouse.
 compose_psql() {
   echo "$(compose_name) exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
@@ -463,6 +470,7 @@ run_docker() {
   echo "Starting the warehouse, the services and the loader ..."
   quietly compose up --detach || die "they did not start, as said above"
   database_up=true
+  prune_images >/dev/null 2>&1 || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
   echo "  by hand:  $(compose_name) run --rm etl etl status"
