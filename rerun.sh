@@ -468,7 +468,7 @@ run_docker() {
   mkdir -p data/logs "$inbox"/{users,cards}
   data_is_ours=true
   echo "Starting the warehouse, the services and the loader ..."
-  quietly compose up --detach || die "they did not start, as said above"
+  quietly compose up --detach || die "they did not start, as said above; if a port is taken, DWH_PORT sets another"
   database_up=true
   prune_images >/dev/null 2>&1 || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
