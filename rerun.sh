@@ -473,7 +473,7 @@ run_docker() {
   prune_images >/dev/null 2>&1 || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
-  echo "  by hand:  $(compose_name) run --rm etl etl status"
+  echo "  by hand:  $(compose_name) exec --user etl etl etl status"
   echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
   follow_log &
   child=$!
