@@ -300,11 +300,12 @@ load_repeatedly() {
 
 # ---- From start to stop
 
-# how_to_query: prints the command that opens the warehouse.
+# how_to_query: prints the command that opens the warehouse, without the password, which is not for logs.
 how_to_query() {
   local psql=psql
   command -v psql >/dev/null || psql=$postgres_bin/psql
-  echo "$psql postgresql://$POSTGRES_USER@$DB_HOST:$DB_PORT/$POSTGRES_DB    (the password is in database.env)"
+  psql+=" postgresql://$POSTGRES_USER@$DB_HOST:$DB_PORT/$POSTGRES_DB"
+  echo "PGPASSWORD=\$(sed -n s/^POSTGRES_PASSWORD=//p database.env) $psql"
 }
 
 # stop_all: ends everything, and tells what came of it. Runs however the script ends.
