@@ -50,14 +50,22 @@ difference as (
   select
     card_id, valid_from, held.card_key, version.event_id,
     array_remove(array[
-      case when held.user_id is distinct from version.user_id then 'user_id' end,
-      case when held.created_by_name is distinct from version.created_by_name then 'created_by_name' end,
-      case when held.active is distinct from version.active then 'active' end,
-      case when held.created_at is distinct from version.created_at then 'created_at' end,
-      case when held.updated_at is distinct from version.updated_at then 'updated_at' end,
-      case when held.valid_to is distinct from version.valid_to then 'valid_to' end,
-      case when held.is_current is distinct from (version.valid_to is null) then 'is_current' end,
-      case when held.event_id is distinct from version.event_id then 'event_id' end
+      case when held.user_id is distinct from version.user_id
+        then format('user_id (%s, not %s)', version.user_id, held.user_id) end,
+      case when held.created_by_name is distinct from version.created_by_name
+        then format('created_by_name (%s, not %s)', version.created_by_name, held.created_by_name) end,
+      case when held.active is distinct from version.active
+        then format('active (%s, not %s)', version.active, held.active) end,
+      case when held.created_at is distinct from version.created_at
+        then format('created_at (%s, not %s)', version.created_at at time zone 'UTC', held.created_at at time zone 'UTC') end,
+      case when held.updated_at is distinct from version.updated_at
+        then format('updated_at (%s, not %s)', version.updated_at at time zone 'UTC', held.updated_at at time zone 'UTC') end,
+      case when held.valid_to is distinct from version.valid_to
+        then format('valid_to (%s, not %s)', coalesce((version.valid_to at time zone 'UTC')::text, 'none'), coalesce((held.valid_to at time zone 'UTC')::text, 'none')) end,
+      case when held.is_current is distinct from (version.valid_to is null)
+        then format('is_current (%s, not %s)', version.valid_to is null, held.is_current) end,
+      case when held.event_id is distinct from version.event_id
+        then format('event_id (%s, not %s)', version.event_id, held.event_id) end
     ], null) as columns
   from version
   full join held using (card_id, valid_from, copy)

@@ -43,13 +43,20 @@ difference as (
   select
     user_id, valid_from, held.user_key, version.event_id,
     array_remove(array[
-      case when held.name is distinct from version.name then 'name' end,
-      case when held.address is distinct from version.address then 'address' end,
-      case when held.job is distinct from version.job then 'job' end,
-      case when held.score is distinct from version.score then 'score' end,
-      case when held.valid_to is distinct from version.valid_to then 'valid_to' end,
-      case when held.is_current is distinct from (version.valid_to is null) then 'is_current' end,
-      case when held.event_id is distinct from version.event_id then 'event_id' end
+      case when held.name is distinct from version.name
+        then format('name (%s, not %s)', version.name, held.name) end,
+      case when held.address is distinct from version.address
+        then format('address (%s, not %s)', version.address, held.address) end,
+      case when held.job is distinct from version.job
+        then format('job (%s, not %s)', version.job, held.job) end,
+      case when held.score is distinct from version.score
+        then format('score (%s, not %s)', version.score, held.score) end,
+      case when held.valid_to is distinct from version.valid_to
+        then format('valid_to (%s, not %s)', coalesce((version.valid_to at time zone 'UTC')::text, 'none'), coalesce((held.valid_to at time zone 'UTC')::text, 'none')) end,
+      case when held.is_current is distinct from (version.valid_to is null)
+        then format('is_current (%s, not %s)', version.valid_to is null, held.is_current) end,
+      case when held.event_id is distinct from version.event_id
+        then format('event_id (%s, not %s)', version.event_id, held.event_id) end
     ], null) as columns
   from version
   full join held using (user_id, valid_from, copy)

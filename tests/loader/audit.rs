@@ -123,15 +123,15 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "update warehouse.dim_user set score = 99 where user_id = 1 and is_current",
-        &["user 1: the version from", "make of score; find out"],
+        &["user 1: the version from", "make of score (1, not 99); find out"],
     ),
     (
         "update warehouse.dim_card set updated_at = updated_at - interval '1 second' where card_id = 3 and is_current",
-        &["card 3: the version from", "make of updated_at; find out"],
+        &["card 3: the version from", "make of updated_at (2026-11-23 20:10:40, not 2026-11-23 20:10:39); find out"],
     ),
     (
         "update warehouse.dim_card set valid_to = valid_to + interval '1 second' where card_id = 3 and not is_current",
-        &["card 3: the version from", "make of valid_to; find out"],
+        &["card 3: the version from", "make of valid_to ("],
     ),
     (
         "insert into warehouse.dim_user (user_id, name, address, job, score, valid_from, event_id)
@@ -148,7 +148,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "update warehouse.dim_card set event_id = gen_random_uuid() where card_id = 1 and is_current",
-        &["card 1: the version from", "make of event_id; find out"],
+        &["card 1: the version from", "make of event_id ("],
     ),
     (
         "update warehouse.dim_user set valid_from = '-infinity' where user_id = 3 and is_current",
