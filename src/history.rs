@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::error::{Doing, Error};
 use crate::rejected::printable;
 use crate::source::Source;
-use crate::terminal::{self, fitted};
+use crate::terminal::{self, counted, fitted};
 use crate::warehouse::Warehouse;
 
 /// Columns before a field and before an event of a version.
@@ -554,12 +554,6 @@ fn text(field: &str, value: &Value) -> String {
         },
         value => value.to_string(),
     }
-}
-
-/// A number of things, in words.
-pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: &str) -> String {
-    let plural = if number == T::from(1) { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// A moment, UTC, with as many digits of its second as it has.

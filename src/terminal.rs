@@ -1,6 +1,7 @@
-//! How wide a line may be: as wide as the terminal, and as long as it is where nobody looks at one.
+//! What is written for people: lines as wide as the terminal, and as long as they are where nobody
+//! looks at one; numbers with the word for what they count.
 
-use std::io;
+use std::{fmt, io};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -32,6 +33,12 @@ pub(crate) fn fitted(line: &str, limit: usize) -> String {
         .collect();
     cut.push('…');
     cut
+}
+
+/// A number of things, in words: "1 file", "2 files".
+pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: &str) -> String {
+    let plural = if number == T::from(1) { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ use serde::Serialize;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{self, FileTime};
 use crate::error::{Doing, Error};
-use crate::history::counted;
 use crate::inbox::Folder;
 use crate::source::Source;
+use crate::terminal::counted;
 use crate::warehouse::{self, Warehouse};
 
 /// Findings of one kind that are told one by one; the rest are counted.

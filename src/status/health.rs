@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::checkpoint::HELD_AFTER;
-
 use super::{Hour, Progress, SourceStatus, rounded};
+use crate::checkpoint::HELD_AFTER;
+use crate::terminal::counted;
 
 /// How long a source may go without a look before it counts as stale, unless `--max-lag` says
 /// otherwise. Cron starts a run every few seconds, and a run over very many files shows itself with
@@ -211,10 +211,4 @@ pub(super) fn problems(
         problems.push(Problem::Rejecting { rejected, files });
     }
     problems
-}
-
-/// A number of things in words: "1 file", "2 files".
-pub(super) fn counted(number: i64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }

@@ -8,10 +8,9 @@ use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::health::counted;
 use super::{Progress, RejectionStatus, Status, rounded};
 use crate::rejected::printable;
-use crate::terminal::{self, fitted};
+use crate::terminal::{self, counted, fitted};
 
 /// Spaces between the columns of a table: one is too few for a column of times, three too many for
 /// 80 columns.
@@ -143,7 +142,7 @@ impl Status {
         {
             writeln!(
                 f,
-                "{:INDENT$}More than are rejected now: a mended file stays counted, and a backfill counts\n{:INDENT$}a file again.",
+                "{:INDENT$}More than are rejected now: a mended file stays counted, and a backfill\n{:INDENT$}or a retry counts a file again.",
                 "", ""
             )?;
         }
