@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,7 +86,19 @@ impl Terminal {
     pub fn interrupt(mut self) {
         let process = Pid::from_child(&self.child);
         kill_process(process, Signal::INT).expect("it runs");
-        let status = self.child.wait().expect("it ends");
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                break status;
+            }
+            if began.elapsed() > PAGE_LIMIT {
+                self.child.kill().expect("it is ours");
+                panic!(
+                    "it does not end; is SIGINT ignored where the tests run (`… &` in a script)?"
+                );
+            }
+            sleep(Duration::from_millis(5));
+        };
         assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
     }
 
