@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::loader::{Loader, card_event, event_id, user_event};
+use crate::loader::{Loader, card_event, event_id, numbered_user, user_event};
 
 /// A good user event, changed by `change`.
 fn user_with(change: impl FnOnce(&mut Value)) -> Vec<u8> {
@@ -453,16 +453,7 @@ fn half_a_document_is_pending_then_rejected_then_accepted_once_complete() {
 #[test]
 fn a_pending_file_holds_the_offset_back_and_delays_no_other() {
     let loader = Loader::new();
-    let event = |number: u64| {
-        user_event(
-            &event_id(number),
-            "2026-11-23 20:10:20",
-            number as i64,
-            "Ann",
-            1.0,
-        )
-        .to_string()
-    };
+    let event = |number: u64| numbered_user(number).to_string();
     let half = loader.put("users/half.json", "{");
     let changed = fs::metadata(half).expect("the file is there");
     let changed_micros = changed.ctime() * 1_000_000 + changed.ctime_nsec() / 1_000;
@@ -573,7 +564,7 @@ fn only_regular_event_files_are_opened() {
     assert!(said.out.contains("\"files\":0"), "{}", said.out);
     for name in ["link", "folder", "fifo"] {
         assert!(
-            said.log.contains(&format!("users/{name}.json\n")),
+            said.tells("left alone", &format!("users/{name}.json")),
             "{}",
             said.log
         );

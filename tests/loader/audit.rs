@@ -131,7 +131,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "update warehouse.dim_card set valid_to = valid_to + interval '1 second' where card_id = 3 and not is_current",
-        &["card 3: the version from", "make of valid_to ("],
+        &["card 3: the version from", "make of valid_to (", "); find out"],
     ),
     (
         "insert into warehouse.dim_user (user_id, name, address, job, score, valid_from, event_id)
@@ -148,7 +148,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "update warehouse.dim_card set event_id = gen_random_uuid() where card_id = 1 and is_current",
-        &["card 1: the version from", "make of event_id ("],
+        &["card 1: the version from", "make of event_id (", "); find out"],
     ),
     (
         "update warehouse.dim_user set valid_from = '-infinity' where user_id = 3 and is_current",

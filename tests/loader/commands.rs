@@ -194,7 +194,11 @@ fn data_goes_to_stdout_and_the_log_to_stderr() {
     assert!(said.log.contains("loaded=1"), "{}", said.log);
     loader.put_user(2);
     let said = loader.etl(&["run", "--dry-run"]);
-    assert!(said.log.contains("] dry run, undone "), "{}", said.log);
+    assert!(
+        said.log.contains("] dry run, undone ") && said.log.contains(" files=1 "),
+        "{}",
+        said.log
+    );
     loader.run(&[]);
     // Nothing new is nothing to say.
     assert_eq!(loader.etl(&["run"]).log, "");

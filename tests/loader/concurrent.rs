@@ -1,5 +1,6 @@
 //! Runs on top of each other: each file is loaded by one of them, and none fails for the others.
 
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -63,6 +64,14 @@ fn backfills_beside_the_runs_of_cron_load_every_file_once() {
     books::settle(&loader);
 }
 
+/// Waits for the end of runs, which must succeed.
+fn finish_well(runs: impl IntoIterator<Item = Child>) {
+    for run in runs {
+        let said = finish(run);
+        assert_eq!(said.status, 0, "{}", said.log);
+    }
+}
+
 #[test]
 fn two_sources_are_loaded_at_the_same_time_by_two_runs() {
     let loader = Loader::new();
@@ -92,10 +101,7 @@ fn two_sources_are_loaded_at_the_same_time_by_two_runs() {
     writers.sort();
     assert_eq!(waiting, writers);
     drop(obstacle);
-    for run in runs {
-        let said = finish(run);
-        assert_eq!(said.status, 0, "{}", said.log);
-    }
+    finish_well(runs);
     books::settle(&loader);
 }
 
@@ -120,10 +126,7 @@ fn runs_of_two_sources_that_meet_in_one_dimension_take_turns() {
         ["1"]
     );
     drop(obstacle);
-    for run in runs {
-        let said = finish(run);
-        assert_eq!(said.status, 0, "{}", said.log);
-    }
+    finish_well(runs);
     books::settle(&loader);
 }
 

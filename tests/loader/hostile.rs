@@ -7,24 +7,14 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::books;
-use crate::loader::{Loader, card_event, event_id, said, user_event};
+use crate::loader::{Loader, card_event, event_id, numbered_user, said, user_event};
 use crate::server::is_root;
 
 /// What a careless program would carry out.
 const SQL: &str = "x'); drop table landing.user_event; -- \" $1 %s {} \\' \u{202e}";
-
-fn user(number: u64) -> Value {
-    user_event(
-        &event_id(number),
-        "2026-11-23 20:10:20",
-        number as i64,
-        "Ann",
-        1.0,
-    )
-}
 
 #[test]
 fn a_folder_that_is_a_link_is_read_and_links_devices_and_sockets_in_it_are_not() {
@@ -75,7 +65,7 @@ fn a_folder_that_is_a_link_is_read_and_links_devices_and_sockets_in_it_are_not()
     );
     for name in &strange {
         assert!(
-            said.log.contains(&format!("users/{name}.json\n")),
+            said.tells("left alone", &format!("users/{name}.json")),
             "{}",
             said.log
         );
@@ -144,7 +134,7 @@ fn a_file_may_have_any_name() {
         let folder = loader.path("users");
         fs::write(
             folder.join(OsStr::from_bytes(name)),
-            user(number as u64).to_string(),
+            numbered_user(number as u64).to_string(),
         )
         .expect("the inbox can be written");
         let folder = loader.path("cards");
@@ -187,7 +177,7 @@ fn sql_in_any_string_is_text() {
     ];
     for (number, (kind, field)) in (1..).zip(strings) {
         let mut event = match kind {
-            "user" => user(number),
+            "user" => numbered_user(number),
             _ => card_event(
                 &event_id(number),
                 "2026-11-23 20:10:20",
@@ -209,7 +199,7 @@ fn sql_in_any_string_is_text() {
         ("payload", "score"),
     ];
     for (number, (part, field)) in others.iter().enumerate() {
-        let mut event = user(100);
+        let mut event = numbered_user(100);
         event[part][field] = json!(SQL);
         loader.put(&format!("cards/{number}.json"), event.to_string());
     }
@@ -244,7 +234,7 @@ fn sql_in_any_string_is_text() {
 #[test]
 fn no_document_breaks_a_run() {
     let loader = Loader::new();
-    let good = user(0).to_string();
+    let good = numbered_user(0).to_string();
     let with = |from: &str, to: &str| {
         assert!(good.contains(from), "{good}");
         good.replacen(from, to, 1).into_bytes()

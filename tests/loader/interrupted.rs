@@ -12,7 +12,7 @@ use crate::books;
 use crate::killed::{Moment, put_some, random_arguments};
 use crate::loader::{Loader, Said, said, start};
 use crate::log::parse;
-use crate::obstacle::{Obstacle, Step};
+use crate::obstacle::{Obstacle, Step, halfway};
 
 /// Runs that are interrupted at a random moment.
 const INTERRUPTIONS: usize = 40;
@@ -25,18 +25,6 @@ fn send(run: &Child, signal: Signal) {
 fn end(run: Child) -> (Option<i32>, Said) {
     let output = run.wait_with_output().expect("etl is ours");
     (output.status.signal(), said(output))
-}
-
-/// Starts a run of two batches of three users that waits within the second one.
-fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
-    loader.run(&[]);
-    (1..=3).for_each(|number| loader.put_user(number));
-    sleep(Duration::from_millis(30));
-    (4..=6).for_each(|number| loader.put_user(number));
-    let mut obstacle = Obstacle::at_user(loader, 5);
-    let run = loader.start(&[&["run", "--batch-size", "3"], arguments].concat());
-    obstacle.wait_for_runs(1);
-    (obstacle, run)
 }
 
 #[test]

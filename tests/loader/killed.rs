@@ -12,7 +12,7 @@ use rand::RngExt;
 
 use crate::books;
 use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
-use crate::obstacle::{Obstacle, Step};
+use crate::obstacle::{Obstacle, Step, halfway};
 
 /// Runs that are killed, unless `ETL_KILLS` says otherwise.
 const KILLS: usize = 100;
@@ -294,13 +294,7 @@ fn state(loader: &Loader) -> Vec<String> {
 #[test]
 fn a_run_killed_between_two_batches_keeps_the_first_one() {
     let loader = Loader::new();
-    loader.run(&[]);
-    (1..=3).for_each(|number| loader.put_user(number));
-    sleep(Duration::from_millis(30));
-    (4..=6).for_each(|number| loader.put_user(number));
-    let mut obstacle = Obstacle::at_user(&loader, 5);
-    let mut run = loader.start(&["run", "--batch-size", "3"]);
-    obstacle.wait_for_runs(1);
+    let (obstacle, mut run) = halfway(&loader, &[]);
     assert!(kill(&mut run));
     drop(obstacle);
     loader.wait_for_free_locks();

@@ -43,6 +43,15 @@ pub struct Said {
     pub log: String,
 }
 
+impl Said {
+    /// Whether the log has a line of this kind (`left alone`) about this file (`users/x.json`).
+    pub fn tells(&self, kind: &str, file: &str) -> bool {
+        let (kind, file) = (format!("] {kind}: "), format!("/{file}"));
+        let mut lines = self.log.lines();
+        lines.any(|line| line.contains(&kind) && line.ends_with(&file))
+    }
+}
+
 impl Loader {
     /// An empty inbox and an empty database.
     pub fn new() -> Loader {
@@ -103,14 +112,8 @@ impl Loader {
 
     /// Puts a user's event into the inbox, all of it made of a number.
     pub fn put_user(&self, number: u64) {
-        let event = user_event(
-            &event_id(number),
-            "2026-11-23 20:10:20",
-            number as i64,
-            "Ann",
-            1.0,
-        );
-        self.put(&format!("users/{number}.json"), event.to_string());
+        let event = numbered_user(number).to_string();
+        self.put(&format!("users/{number}.json"), event);
     }
 
     /// Puts a file into the inbox with a modification time, in microseconds since 1970.
@@ -211,6 +214,17 @@ impl Loader {
                        and database = (select oid from pg_database where datname = current_database())";
         self.wait_until("no lock is left behind", locks);
     }
+}
+
+/// A user's event, all of it made of a number.
+pub fn numbered_user(number: u64) -> Value {
+    user_event(
+        &event_id(number),
+        "2026-11-23 20:10:20",
+        number as i64,
+        "Ann",
+        1.0,
+    )
 }
 
 /// Starts a command and lets it run; what it says is kept for [`finish`].

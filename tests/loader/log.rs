@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::loader::{Loader, event_id, finish, start, user_event};
-use crate::obstacle::Obstacle;
+use crate::obstacle::{Obstacle, halfway};
 use crate::terminal::Terminal;
 
 /// The lines of a log that is to be read by programs.
@@ -107,12 +107,7 @@ fn a_run_tells_in_one_line_what_it_did_and_its_number_in_the_books() {
 #[test]
 fn a_failed_run_tells_in_one_line_what_is_durable() {
     let loader = Loader::new();
-    loader.run(&[]);
-    (1..=3).for_each(|number| loader.put_user(number));
-    std::thread::sleep(std::time::Duration::from_millis(30));
-    (4..=6).for_each(|number| loader.put_user(number));
-    let mut obstacle = Obstacle::at_user(&loader, 5);
-    let run = loader.start(&["run", "--batch-size", "3", "--log-format", "json"]);
+    let (mut obstacle, run) = halfway(&loader, &["--log-format", "json"]);
     obstacle.strike_run("pg_cancel_backend");
     let said = finish(run);
     let lines = parse(&said.log);

@@ -1,6 +1,7 @@
 //! What a test puts into the way of a run so that the run stops at a step: a lock that the step has
 //! to wait for. The program knows nothing of it.
 
+use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,19 @@ impl Step {
         Step::Checkpoint,
         Step::CommitBegun,
     ];
+}
+
+/// Starts a run of two batches of three users, 1 to 3 and 4 to 6, and waits until it has come halfway:
+/// the first one is durable, and it waits within the second one.
+pub fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    let mut obstacle = Obstacle::at_user(loader, 5);
+    let run = loader.start(&[&["run", "--batch-size", "3"], arguments].concat());
+    obstacle.wait_for_runs(1);
+    (obstacle, run)
 }
 
 /// A lock in the way. Dropped, it lets go.

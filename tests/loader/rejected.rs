@@ -149,6 +149,7 @@ fn rejections_are_listed_and_shown() {
     assert_eq!(listed(&["--reason", "not_utf8"]), (Some(1), Some(1)));
     assert_eq!(listed(&["--source", "users"]), (Some(2), Some(2)));
     assert_eq!(listed(&["--since", "1h"]), (Some(3), Some(3)));
+    assert_eq!(listed(&["--since", "0s"]), (Some(0), Some(0)));
     assert!(
         loader
             .etl(&["rejected", "list", "--limit", "1"])

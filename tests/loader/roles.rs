@@ -126,6 +126,15 @@ fn a_loader_runs_reads_the_status_and_verifies() {
         let said = etl_as(&loader, &user, arguments);
         assert_eq!(said.status, 0, "{arguments:?}: {}", said.log);
         assert!(said.out.contains(word), "{arguments:?}: {}", said.out);
+        // A retry is a run, and has its line.
+        match arguments {
+            ["rejected", "retry"] => assert!(
+                said.log.lines().count() == 1 && said.log.contains("] done outcome=done "),
+                "{}",
+                said.log
+            ),
+            _ => assert_eq!(said.log, "", "{arguments:?}"),
+        }
     }
 }
 

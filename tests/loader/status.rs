@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::loader::{Loader, finish};
-use crate::obstacle::Obstacle;
+use crate::obstacle::{Obstacle, halfway};
 use crate::terminal::Terminal;
 
 /// Every field of the JSON object, as the README documents them; a change here is one there.
@@ -312,9 +312,9 @@ fn files_that_stay_pending_are_a_problem() {
     );
     // The log names the file, which it does not for as long as nothing is odd about it.
     let said = loader.etl(&["run", "--settle", "1h"]);
-    let named = "] left for later: its document has not ended, and it changed a moment ago file=";
+    let reason = "its document has not ended, and it changed a moment ago";
     assert!(
-        said.log.contains(named) && said.log.contains("cards/half.json\n"),
+        said.tells("left for later", "cards/half.json") && said.log.contains(reason),
         "{}",
         said.log
     );
@@ -327,13 +327,7 @@ fn files_that_stay_pending_are_a_problem() {
 #[test]
 fn what_is_to_come_is_shown_while_a_run_is_at_it_and_after_it_was_cut_off() {
     let loader = Loader::new();
-    loader.run(&[]);
-    (1..=3).for_each(|number| loader.put_user(number));
-    sleep(Duration::from_millis(30));
-    (4..=6).for_each(|number| loader.put_user(number));
-    let mut obstacle = Obstacle::at_user(&loader, 5);
-    let mut run = loader.start(&["run", "--batch-size", "3"]);
-    obstacle.wait_for_runs(1);
+    let (obstacle, mut run) = halfway(&loader, &[]);
     let at_work = page(&loader);
     assert!(
         at_work.contains("3 files of users to come: a run is at it now"),
