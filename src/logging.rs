@@ -18,9 +18,8 @@ use log::{LevelFilter, Record, SetLoggerError};
 use serde::Serializer;
 use serde_json::{Value, json};
 
-/// What the log tells unless it is asked: what the libraries do is for those who look for it.
-const USUAL: &str = "info,tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
-const DEBUG: &str = "debug,tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
+/// What the libraries do is for those who look for it.
+const LIBRARIES: &str = "tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
 
 /// The number of the run that the lines are of: the number that it has in `etl.run`, or one of the
 /// next two, which no run has.
@@ -78,11 +77,11 @@ impl Verbosity {
 pub fn start(format: Format, verbosity: Verbosity, is_run: bool) -> Result<(), SetLoggerError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let filters = match verbosity {
-        Verbosity::Errors => "error".into(),
-        Verbosity::Warnings => "warn".into(),
-        Verbosity::Usual => set("RUST_LOG").map_or(USUAL.into(), Cow::Owned),
-        Verbosity::Debug => DEBUG.into(),
-        Verbosity::Everything => "debug".into(),
+        Verbosity::Errors => "error".to_owned(),
+        Verbosity::Warnings => "warn".to_owned(),
+        Verbosity::Usual => set("RUST_LOG").unwrap_or_else(|| format!("info,{LIBRARIES}")),
+        Verbosity::Debug => format!("debug,{LIBRARIES}"),
+        Verbosity::Everything => "debug".to_owned(),
     };
     let mut logger = env_logger::Builder::new();
     logger.parse_filters(&filters);
