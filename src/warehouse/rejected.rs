@@ -15,7 +15,7 @@ use crate::inbox::Stamp;
 use crate::source::Source;
 
 /// Up to so many files the database is asked of each whether some version of it was rejected. For
-/// more, the names of all that were are read first, which takes a fifth of the time a name.
+/// more, the names of all that were are read first, which takes a seventh of the time a name.
 const ASKED_ONE_BY_ONE: usize = 500;
 
 /// A file that is no event.
