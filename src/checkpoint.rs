@@ -1,405 +1,440 @@
-//! The checkpoint of a source: how far its folder has been loaded, and which files near that point
-//! have been seen.
+//! The checkpoint of a folder: how far it has been loaded, and so where the next run starts.
 //!
 //! The offset is a position in the order in which files changed in the folder (inode change time).
-//! It is saved in the transaction that loads the files before it, it never passes a file that was
-//! left for later, and it never passes the clock.
+//! It is advanced in the transaction that loads the files before it, it never passes a pending file,
+//! and it never passes the clock. [`plan`] decides which files a run reads, and [`Progress`] how far
+//! the offset moves; both are functions of their parameters alone.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::Type;
-use postgres::{GenericClient, Transaction};
-
 use crate::clock::FileTime;
-use crate::error::{Doing, Error};
-use crate::inbox::FolderStamp;
-use crate::patrol::Round;
 use crate::source::Source;
-use crate::summary::Counts;
-use crate::warehouse::rows;
+use crate::stamp::FolderIdentity;
 
-/// How long files may be left for later. Those that are being written take `--settle`, seconds; a
-/// file that still is not done after minutes keeps changing or cannot be read.
-pub const HELD_AFTER: Duration = Duration::from_secs(300);
+/// Longest name of an inbox, in characters: it fits a column of `etl status`.
+const MAX_NAME: usize = 32;
 
-/// How far a source has been loaded.
+/// Name of an inbox. Inboxes that are used in parallel each have a name, and with it their own
+/// checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InboxName(String);
+
+impl InboxName {
+    /// The name of an inbox that was given none.
+    pub const DEFAULT: &'static str = "main";
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for InboxName {
+    fn default() -> InboxName {
+        InboxName(InboxName::DEFAULT.to_owned())
+    }
+}
+
+impl fmt::Display for InboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for InboxName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<InboxName, String> {
+        let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+        match (1..=MAX_NAME).contains(&text.len()) && text.chars().all(allowed) {
+            true => Ok(InboxName(text.to_owned())),
+            false => Err(format!(
+                "expected 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
+            )),
+        }
+    }
+}
+
+/// How far a folder has been loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The source.
     pub source: Source,
-    /// Every file that changed before this has been dealt with; `None` before the first run.
+    /// The folder that the offset belongs to; `None` before the first run.
+    pub folder: Option<FolderIdentity>,
+    /// Every file that changed before this has been processed; `None` before the first run.
     pub offset: Option<FileTime>,
-    /// Files that the last run left for a later one.
+    /// Files that the last run left pending.
     pub pending: i64,
-    /// Files that the last run has found and not come to: it is at work, or was cut off.
-    pub waiting: i64,
-    /// The folder when it was last at rest.
-    pub rest: Option<Rest>,
-    /// How far the patrol of a big folder has come.
-    pub round: Option<Round>,
+    /// Since when the oldest of them has been pending.
+    pub pending_since: Option<FileTime>,
+    /// Files that the last run found and has not read yet.
+    pub remaining: i64,
 }
 
-/// A folder at rest: it was listed, it had not changed for an overlap, and nothing in it was left to
-/// be dealt with. For as long as it has not changed since, there is nothing new in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rest {
-    /// The folder as it was before the listing.
-    pub folder: FolderStamp,
-    /// When the listing began.
-    pub listed_at: FileTime,
-}
-
-impl Rest {
-    /// The rest of a folder that is listed now, if it has not changed for an overlap: before that, a
-    /// change may bear the same time as one that the listing has seen, and a file that came lately
-    /// may still be written to.
-    pub fn of(folder: FolderStamp, overlap: Duration, now: FileTime) -> Option<Rest> {
-        (folder.changed.age(now) > overlap).then_some(Rest {
-            folder,
-            listed_at: now,
-        })
-    }
-
-    /// Whether the folder need not be listed. A file that is changed in place does not change its
-    /// folder, so this holds for an overlap and no longer.
-    fn lasts(&self, folder: FolderStamp, overlap: Duration, now: FileTime) -> bool {
-        self.folder == folder && self.listed_at <= now && self.listed_at.age(now) < overlap
-    }
-}
-
-/// What a run has come past in one source, by the change times that its files had at the scan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Change time of the last file that was dealt with, in the order of change.
-    pub dealt_with: Option<FileTime>,
-    /// Change time of the first file that was left for later.
-    pub left: Option<FileTime>,
-}
-
-impl Reach {
-    /// Notes a file that was dealt with.
-    pub fn deal_with(&mut self, changed: FileTime) {
-        self.dealt_with = self.dealt_with.max(Some(changed));
-    }
-
-    /// Notes a file that was left for later.
-    pub fn leave(&mut self, changed: FileTime) {
-        self.left = Some(self.left.map_or(changed, |left| left.min(changed)));
-    }
-}
+/// How long a file may be pending. Those that are being written take `--settle`, seconds; a file that
+/// is still pending after minutes keeps changing or cannot be read, and blocks the checkpoint.
+pub const BLOCKED_AFTER: Duration = Duration::from_secs(300);
 
 impl Checkpoint {
-    /// From where a run looks at files: the offset less the overlap, or the start it was given;
-    /// `None` is everything. In a big folder it looks further back, to the last time that every file
-    /// has been asked.
-    ///
-    /// An offset ahead of the clock is a clock that was set back; files that have changed since
-    /// bear its new time. If that was more than the overlap, nobody knows how far back they reach.
-    pub fn start(
-        &self,
-        since: Option<FileTime>,
-        overlap: Duration,
-        now: FileTime,
-    ) -> Option<FileTime> {
-        if since.is_some() {
-            return since;
+    /// Whether a file has been pending for so long that it blocks the checkpoint.
+    pub fn is_blocked(&self, now: FileTime) -> bool {
+        self.pending_since
+            .is_some_and(|since| since.age(now) > BLOCKED_AFTER)
+    }
+}
+
+/// Where a run is asked to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the checkpoint.
+    Checkpoint,
+    /// At a given time (`--since`).
+    Since(FileTime),
+    /// At the files whose names are in no table (`--reconcile`).
+    UnknownNames,
+}
+
+/// Which files of a folder a run reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanPlan {
+    /// Files that changed at this time or later; `None` is every file.
+    pub from: Option<FileTime>,
+    /// Whether files that were processed recently are skipped.
+    pub skips_recent: bool,
+    /// Whether files whose name is in some table are skipped.
+    pub skips_known_names: bool,
+    /// The offset that the run goes on from; `None` if the folder's is not valid.
+    pub base: Option<FileTime>,
+    /// Whether the run leaves no gap after the offset, so that the offset follows it.
+    pub advances: bool,
+    /// Why the run reads everything although there is an offset.
+    pub rescan: Option<Rescan>,
+}
+
+/// Why a run reads everything although there is an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rescan {
+    /// The offset belongs to another folder.
+    OtherFolder,
+    /// The clock was set back by more than the overlap: files that changed since have its new time,
+    /// and nobody knows how far back they reach.
+    ClockSetBack,
+}
+
+/// Decides which files of a folder a run reads.
+///
+/// `is_same_folder` says whether the folder is the one that the offset belongs to. An offset means
+/// nothing in another folder.
+pub fn plan(
+    checkpoint: &Checkpoint,
+    start: Start,
+    is_same_folder: bool,
+    overlap: Duration,
+    now: FileTime,
+) -> ScanPlan {
+    let offset = checkpoint.offset.filter(|_| is_same_folder);
+    let everything = ScanPlan {
+        from: None,
+        skips_recent: false,
+        skips_known_names: false,
+        base: offset,
+        advances: true,
+        rescan: None,
+    };
+    match (start, offset) {
+        // A backfill reads again even what was processed recently: that is what it is asked for.
+        (Start::Since(since), offset) => ScanPlan {
+            from: Some(since),
+            advances: offset.is_some_and(|offset| since <= offset),
+            ..everything
+        },
+        // A file that has a known name and changed since is left to other runs, so the offset stays.
+        (Start::UnknownNames, _) => ScanPlan {
+            skips_known_names: true,
+            advances: false,
+            ..everything
+        },
+        (Start::Checkpoint, None) => ScanPlan {
+            rescan: checkpoint.offset.map(|_| Rescan::OtherFolder),
+            ..everything
+        },
+        (Start::Checkpoint, Some(offset)) if offset.before(overlap) > now => ScanPlan {
+            skips_recent: true,
+            rescan: Some(Rescan::ClockSetBack),
+            ..everything
+        },
+        (Start::Checkpoint, Some(offset)) => ScanPlan {
+            from: Some(offset.min(now).before(overlap)),
+            skips_recent: true,
+            ..everything
+        },
+    }
+}
+
+/// How far a run has come in a folder, by the change times that its files had at the scan: a file
+/// that has changed since is later in the order than files that nobody has seen yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    plan: ScanPlan,
+    /// The clock before the scan: a file that changes later may not have been seen.
+    scanned_at: FileTime,
+    /// Change time of the latest file that was processed.
+    processed: Option<FileTime>,
+    /// Change time of the first file that was left pending.
+    first_pending: Option<FileTime>,
+    /// Files left pending.
+    pub pending: i64,
+    /// Files found and not read yet.
+    pub remaining: i64,
+}
+
+impl Progress {
+    /// A run that has found so many files to read.
+    pub fn new(plan: ScanPlan, scanned_at: FileTime, files: usize) -> Progress {
+        Progress {
+            plan,
+            scanned_at,
+            processed: None,
+            first_pending: None,
+            pending: 0,
+            remaining: files as i64,
         }
-        let start = self.offset?.before(overlap);
-        if start <= now {
-            let verified = self.round.map_or(now, |round| round.verified_at);
-            return Some(start.min(now.before(overlap)).min(verified.before(overlap)));
-        }
-        log::warn!(
-            "the clock stands before the checkpoint of {}, so it was set back: looking at everything in the folder",
-            self.source
+    }
+
+    /// A file that the run is done with.
+    pub fn process(&mut self, changed: FileTime) {
+        self.remaining -= 1;
+        self.processed = self.processed.max(Some(changed));
+    }
+
+    /// A file that is left to a later run. Without a change time it may be anywhere, and the offset
+    /// stays where it is.
+    pub fn leave_pending(&mut self, changed: Option<FileTime>) {
+        self.remaining -= 1;
+        self.pending += 1;
+        let changed = changed
+            .or(self.plan.base)
+            .unwrap_or(FileTime::from_nanos(i64::MIN));
+        self.first_pending = Some(
+            self.first_pending
+                .map_or(changed, |first| first.min(changed)),
         );
-        None
     }
 
-    /// Whether nothing can be new in the folder, so that a run need not list it.
-    pub fn rests(&self, folder: FolderStamp, overlap: Duration, now: FileTime) -> bool {
-        self.pending == 0
-            && self
-                .rest
-                .is_some_and(|rest| rest.lasts(folder, overlap, now))
+    /// The plan that the run follows.
+    pub fn plan(&self) -> ScanPlan {
+        self.plan
     }
 
-    /// Notes that the folder is at rest.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when the statement fails.
-    pub fn note_rest(&self, client: &mut impl GenericClient, rest: Rest) -> Result<(), Error> {
-        client
-            .execute_typed(
-                include_str!("../sql/checkpoint/rest.sql"),
-                &[
-                    (&self.source.name(), Type::TEXT),
-                    (&rest.folder.inode, Type::INT8),
-                    (&rest.folder.changed.nanos(), Type::INT8),
-                    (&rest.listed_at.to_utc(), Type::TIMESTAMPTZ),
-                ],
-            )
-            .doing("noting that a folder is at rest")?;
-        Ok(())
+    /// When the scan began.
+    pub fn scanned_at(&self) -> FileTime {
+        self.scanned_at
     }
 
-    /// Whether a run from `since` leaves no gap after the offset, so that the offset may follow it.
-    pub fn is_reached_by(&self, since: Option<FileTime>) -> bool {
-        match (since, self.offset) {
-            (None, _) => true,
-            (Some(since), Some(offset)) => since <= offset,
-            (Some(_), None) => false,
+    /// The offset after this much of the run.
+    pub fn offset(&self) -> Option<FileTime> {
+        let base = self.plan.base;
+        if !self.plan.advances {
+            return base;
         }
+        let now = self.scanned_at;
+        let limit = self.first_pending.map_or(now, |pending| pending.min(now));
+        // A file that is pending may have no known time; then nothing counts as processed.
+        let reached = self
+            .processed
+            .map(|changed| changed.min(limit))
+            .filter(|reached| reached.nanos() > i64::MIN);
+        base.max(reached).map(|offset| offset.min(now))
     }
-
-    /// The offset after a run that left no gap has come this far, having scanned the folder at
-    /// `now`.
-    pub fn advanced(&self, reach: Reach, now: FileTime) -> Option<FileTime> {
-        let limit = reach.left.map_or(now, |left| left.min(now));
-        let reached = reach.dealt_with.map(|changed| changed.min(limit));
-        self.offset.max(reached).map(|offset| offset.min(now))
-    }
-
-    /// Saves the offset, what was counted and the time of the newest event, in the transaction that
-    /// loads the data.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when a statement fails.
-    pub fn save(
-        &self,
-        transaction: &mut Transaction<'_>,
-        counts: Counts,
-        newest_event_at: Option<DateTime<Utc>>,
-    ) -> Result<(), Error> {
-        let offset: Option<DateTime<Utc>> = self.offset.map(FileTime::to_utc);
-        transaction
-            .execute_typed(
-                include_str!("../sql/checkpoint/advance.sql"),
-                &[
-                    (&self.source.name(), Type::TEXT),
-                    (&offset, Type::TIMESTAMPTZ),
-                    (&newest_event_at, Type::TIMESTAMPTZ),
-                    (&counts.loaded, Type::INT8),
-                    (&counts.duplicates, Type::INT8),
-                    (&counts.rejected, Type::INT8),
-                    (&self.pending, Type::INT8),
-                    (&self.waiting, Type::INT8),
-                ],
-            )
-            .doing("saving the checkpoint")?;
-        Ok(())
-    }
-
-    /// Whether runs have left files for later for longer than [`HELD_AFTER`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when the statement fails.
-    pub fn is_held(&self, client: &mut impl GenericClient, now: FileTime) -> Result<bool, Error> {
-        let row = client
-            .query_typed_one(
-                include_str!("../sql/checkpoint/pending_since.sql"),
-                &[(&self.source.name(), Type::TEXT)],
-            )
-            .doing("asking since when files are pending")?;
-        Ok(row
-            .get::<_, Option<DateTime<Utc>>>(0)
-            .is_some_and(|since| FileTime::from(since).age(now) > HELD_AFTER))
-    }
-
-    /// Remembers files that were dealt with and will be met again, and forgets those that will not.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when a statement fails.
-    pub fn remember(
-        &self,
-        transaction: &mut Transaction<'_>,
-        overlap: Duration,
-        files: &[(String, FileTime)],
-    ) -> Result<(), Error> {
-        let Some(offset) = self.offset else {
-            return Ok(());
-        };
-        let horizon = match self.round {
-            Some(round) => offset.min(round.verified_at).before(overlap),
-            None => offset.before(overlap),
-        };
-        let source = self.source.name();
-        transaction
-            .execute_typed(
-                include_str!("../sql/checkpoint/forget.sql"),
-                &[(&source, Type::TEXT), (&horizon.nanos(), Type::INT8)],
-            )
-            .doing("forgetting files seen long ago")?;
-        let recent: Vec<(&str, i64)> = files
-            .iter()
-            .filter(|(_, changed)| *changed >= horizon)
-            .map(|(name, changed)| (name.as_str(), changed.nanos()))
-            .collect();
-        rows::copy(
-            transaction,
-            include_str!("../sql/checkpoint/remember.sql"),
-            &[Type::TEXT, Type::TEXT, Type::INT8],
-            &recent,
-            |(name, changed), row| {
-                row.push(&source);
-                row.push(name);
-                row.push(changed);
-            },
-            "remembering the files seen",
-        )
-    }
-}
-
-/// Files of a source that were dealt with and that a run from its offset meets again.
-///
-/// After a burst there are a million, so each is kept as a fingerprint of its name and change time.
-/// 128 bits of keyed hashes: that a new file is taken for one of a million known ones has a chance
-/// of one in 10^32.
-#[derive(Default)]
-pub struct RecentFiles {
-    hashers: [RandomState; 2],
-    files: HashSet<[u64; 2]>,
-}
-
-impl RecentFiles {
-    fn fingerprint(&self, name: &str, changed: FileTime) -> [u64; 2] {
-        self.hashers
-            .each_ref()
-            .map(|hasher| hasher.hash_one((name, changed)))
-    }
-
-    /// Whether a file of this name was dealt with as it was when it changed at this time.
-    pub fn contains(&self, name: &str, changed: FileTime) -> bool {
-        self.files.contains(&self.fingerprint(name, changed))
-    }
-}
-
-/// Reads the files of a source that were dealt with lately.
-///
-/// # Errors
-///
-/// [`Error::Database`] when they cannot be read.
-pub fn recent_files(client: &mut impl GenericClient, source: Source) -> Result<RecentFiles, Error> {
-    let doing = "reading the files seen lately";
-    let mut rows = client
-        .query_typed_raw(
-            include_str!("../sql/checkpoint/recent_files.sql"),
-            [(source.name(), Type::TEXT)],
-        )
-        .doing(doing)?;
-    let mut recent = RecentFiles::default();
-    while let Some(row) = rows.next().doing(doing)? {
-        let fingerprint = recent.fingerprint(row.get(0), FileTime::from_nanos(row.get(1)));
-        recent.files.insert(fingerprint);
-    }
-    Ok(recent)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Checkpoint, Reach, Rest};
+    use super::{Checkpoint, InboxName, Progress, Rescan, ScanPlan, Start, plan};
     use crate::clock::FileTime;
-    use crate::inbox::FolderStamp;
+    use crate::entity::Kind;
     use crate::source::Source;
 
     const OVERLAP: Duration = Duration::from_nanos(60);
 
-    fn at(offset: Option<i64>) -> Checkpoint {
+    fn checkpoint(offset: Option<i64>) -> Checkpoint {
         Checkpoint {
-            source: Source::Users,
+            source: Source::of(Kind::User),
+            folder: None,
             offset: offset.map(FileTime::from_nanos),
             pending: 0,
-            waiting: 0,
-            rest: None,
-            round: None,
+            pending_since: None,
+            remaining: 0,
+        }
+    }
+
+    /// From, skips recent, base, advances, rescan.
+    type Expected = (Option<i64>, bool, Option<i64>, bool, Option<Rescan>);
+
+    #[test]
+    fn the_plan_follows_from_checkpoint_options_folder_and_clock() {
+        let since = |nanos| Start::Since(FileTime::from_nanos(nanos));
+        let at = Start::Checkpoint;
+        let cases: [(&str, Option<i64>, Start, bool, i64, Expected); 11] = [
+            (
+                "first run",
+                None,
+                at,
+                false,
+                1_000,
+                (None, false, None, true, None),
+            ),
+            (
+                "usual run",
+                Some(500),
+                at,
+                true,
+                1_000,
+                (Some(440), true, Some(500), true, None),
+            ),
+            (
+                "clock set back within the overlap",
+                Some(500),
+                at,
+                true,
+                480,
+                (Some(420), true, Some(500), true, None),
+            ),
+            (
+                "clock set back by more",
+                Some(500),
+                at,
+                true,
+                439,
+                (None, true, Some(500), true, Some(Rescan::ClockSetBack)),
+            ),
+            (
+                "another folder",
+                Some(500),
+                at,
+                false,
+                1_000,
+                (None, false, None, true, Some(Rescan::OtherFolder)),
+            ),
+            (
+                "backfill",
+                Some(500),
+                since(7),
+                true,
+                1_000,
+                (Some(7), false, Some(500), true, None),
+            ),
+            (
+                "backfill from the offset",
+                Some(500),
+                since(500),
+                true,
+                1_000,
+                (Some(500), false, Some(500), true, None),
+            ),
+            (
+                "backfill that leaves a gap",
+                Some(500),
+                since(501),
+                true,
+                1_000,
+                (Some(501), false, Some(500), false, None),
+            ),
+            (
+                "backfill before the first run",
+                None,
+                since(7),
+                false,
+                1_000,
+                (Some(7), false, None, false, None),
+            ),
+            (
+                "backfill of another folder",
+                Some(500),
+                since(7),
+                false,
+                1_000,
+                (Some(7), false, None, false, None),
+            ),
+            (
+                "by names",
+                Some(500),
+                Start::UnknownNames,
+                true,
+                1_000,
+                (None, false, Some(500), false, None),
+            ),
+        ];
+        for (name, offset, start, is_same_folder, now, expected) in cases {
+            let now = FileTime::from_nanos(now);
+            let planned = plan(&checkpoint(offset), start, is_same_folder, OVERLAP, now);
+            let (from, skips_recent, base, advances, rescan) = expected;
+            let expected = ScanPlan {
+                from: from.map(FileTime::from_nanos),
+                skips_recent,
+                skips_known_names: start == Start::UnknownNames,
+                base: base.map(FileTime::from_nanos),
+                advances,
+                rescan,
+            };
+            assert_eq!(planned, expected, "{name}");
         }
     }
 
     #[test]
-    fn a_run_starts_an_overlap_before_the_offset() {
-        let start = |offset: Option<i64>, since: Option<i64>, now: i64| {
-            at(offset)
-                .start(
-                    since.map(FileTime::from_nanos),
-                    OVERLAP,
-                    FileTime::from_nanos(now),
-                )
-                .map(FileTime::nanos)
-        };
-        assert_eq!(start(None, None, 1_000), None);
-        assert_eq!(start(Some(500), None, 1_000), Some(440));
-        // A clock that was set back by a little, and by more than the overlap.
-        assert_eq!(start(Some(500), None, 480), Some(420));
-        assert_eq!(start(Some(500), None, 439), None);
-        assert_eq!(start(Some(500), Some(7), 1_000), Some(7));
-        assert_eq!(start(None, Some(7), 1_000), Some(7));
-    }
-
-    #[test]
-    fn the_offset_follows_what_was_dealt_with_and_passes_neither_what_was_left_nor_the_clock() {
-        let advanced =
-            |offset: Option<i64>, dealt_with: Option<i64>, left: Option<i64>, now: i64| {
-                let reach = Reach {
-                    dealt_with: dealt_with.map(FileTime::from_nanos),
-                    left: left.map(FileTime::from_nanos),
-                };
-                at(offset)
-                    .advanced(reach, FileTime::from_nanos(now))
-                    .map(FileTime::nanos)
-            };
-        assert_eq!(advanced(None, None, None, 1_000), None);
-        assert_eq!(advanced(None, None, Some(500), 1_000), None);
-        assert_eq!(advanced(None, Some(700), None, 1_000), Some(700));
-        assert_eq!(advanced(Some(600), Some(700), None, 1_000), Some(700));
-        assert_eq!(advanced(Some(600), Some(500), None, 1_000), Some(600));
-        assert_eq!(advanced(Some(600), Some(700), Some(650), 1_000), Some(650));
-        assert_eq!(advanced(Some(600), Some(700), Some(550), 1_000), Some(600));
-        // A file stamped in the future, and a clock that was set back.
-        assert_eq!(advanced(Some(600), Some(9_000), None, 1_000), Some(1_000));
-        assert_eq!(advanced(Some(600), None, None, 400), Some(400));
-    }
-
-    #[test]
-    fn a_folder_at_rest_is_listed_again_when_it_changes_and_after_an_overlap() {
-        let folder = |changed: i64| FolderStamp {
-            inode: 7,
-            changed: FileTime::from_nanos(changed),
-        };
-        let rest =
-            |changed: i64, now: i64| Rest::of(folder(changed), OVERLAP, FileTime::from_nanos(now));
-        assert_eq!(rest(940, 1_000), None);
-        assert!(rest(939, 1_000).is_some());
-        let rests = |pending: i64, changed: i64, now: i64| {
-            Checkpoint {
-                pending,
-                rest: rest(900, 1_000),
-                ..at(None)
+    fn the_offset_follows_what_is_processed_and_passes_neither_what_is_pending_nor_the_clock() {
+        let offset = |base: Option<i64>, processed: Option<i64>, pending: Option<i64>, now: i64| {
+            let now = FileTime::from_nanos(now);
+            let mut progress = Progress::new(
+                plan(&checkpoint(base), Start::Checkpoint, true, OVERLAP, now),
+                now,
+                2,
+            );
+            if let Some(changed) = processed {
+                progress.process(FileTime::from_nanos(changed));
             }
-            .rests(folder(changed), OVERLAP, FileTime::from_nanos(now))
+            if let Some(changed) = pending {
+                progress.leave_pending(Some(FileTime::from_nanos(changed)));
+            }
+            progress.offset().map(FileTime::nanos)
         };
-        assert!(rests(0, 900, 1_000) && rests(0, 900, 1_059));
-        assert!(!rests(0, 900, 1_060) && !rests(0, 901, 1_001) && !rests(1, 900, 1_001));
-        // A clock that was set back.
-        assert!(!rests(0, 900, 999));
+        assert_eq!(offset(None, None, None, 1_000), None);
+        assert_eq!(offset(None, None, Some(500), 1_000), None);
+        assert_eq!(offset(None, Some(700), None, 1_000), Some(700));
+        assert_eq!(offset(Some(600), Some(700), None, 1_000), Some(700));
+        assert_eq!(offset(Some(600), Some(500), None, 1_000), Some(600));
+        assert_eq!(offset(Some(600), Some(700), Some(650), 1_000), Some(650));
+        assert_eq!(offset(Some(600), Some(700), Some(550), 1_000), Some(600));
+        // A file stamped in the future, and a clock that was set back.
+        assert_eq!(offset(Some(600), Some(9_000), None, 1_000), Some(1_000));
+        assert_eq!(offset(Some(600), None, None, 400), Some(400));
     }
 
     #[test]
-    fn a_backfill_that_leaves_a_gap_does_not_reach_the_offset() {
-        let reached = |offset: Option<i64>, since: Option<i64>| {
-            at(offset).is_reached_by(since.map(FileTime::from_nanos))
-        };
-        assert!(reached(None, None) && reached(Some(5), None));
-        assert!(reached(Some(5), Some(5)) && reached(Some(5), Some(1)));
-        assert!(!reached(Some(5), Some(6)) && !reached(None, Some(1)));
+    fn a_pending_file_without_a_time_blocks_the_offset() {
+        let now = FileTime::from_nanos(1_000);
+        for base in [None, Some(600)] {
+            let planned = plan(&checkpoint(base), Start::Checkpoint, true, OVERLAP, now);
+            let mut progress = Progress::new(planned, now, 2);
+            progress.process(FileTime::from_nanos(700));
+            progress.leave_pending(None);
+            assert_eq!(progress.offset().map(FileTime::nanos), base);
+            assert_eq!((progress.pending, progress.remaining), (1, 0));
+        }
+    }
+
+    #[test]
+    fn a_name_of_an_inbox_can_be_printed_anywhere() {
+        for name in ["main", "host-1", "a.b_c"] {
+            assert!(name.parse::<InboxName>().is_ok(), "{name}");
+        }
+        for name in ["", "a b", "\u{1b}[2J", "a/b", &"a".repeat(33)] {
+            assert!(name.parse::<InboxName>().is_err(), "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Moments: what the clock says, what a file is stamped with, and how far a source has been read.
+//! Times: what the clock shows, and what the file system stamps a file with.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ const NANOS_PER_MICRO: i64 = 1_000;
 /// Nanoseconds in a second.
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A moment as the file system stamps it: nanoseconds since 1970-01-01 UTC.
+/// A time as the file system stamps it: nanoseconds since 1970-01-01 UTC.
 ///
-/// Reaches from 1677 to 2262; what a file system says beyond that counts as the nearest of the two.
+/// It reaches from 1677 to 2262; a time beyond that counts as the nearest of the two.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileTime(i64);
 
 impl FileTime {
-    /// What `stat` tells: seconds since 1970-01-01 UTC and nanoseconds within the second.
+    /// From `stat`: seconds since 1970-01-01 UTC and nanoseconds within the second.
     pub fn from_stat(seconds: i64, nanos: i64) -> FileTime {
         FileTime(
             seconds
@@ -26,7 +26,7 @@ impl FileTime {
         )
     }
 
-    /// The moment as a number of nanoseconds since 1970-01-01 UTC.
+    /// From nanoseconds since 1970-01-01 UTC.
     pub fn from_nanos(nanos: i64) -> FileTime {
         FileTime(nanos)
     }
@@ -36,12 +36,12 @@ impl FileTime {
         self.0
     }
 
-    /// The moment rounded down to the microsecond, as the database keeps it.
+    /// The time rounded down to the microsecond, as the database keeps it.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0.div_euclid(NANOS_PER_MICRO)).unwrap_or_default()
     }
 
-    /// This moment less a length of time.
+    /// This time less a length of time.
     pub fn before(self, length: Duration) -> FileTime {
         FileTime(
             self.0
@@ -49,44 +49,42 @@ impl FileTime {
         )
     }
 
-    /// How long before `now` this was; nothing if it was not.
+    /// How long before `now` this was; zero if it was not before.
     pub fn age(self, now: FileTime) -> Duration {
         u64::try_from(now.0.saturating_sub(self.0)).map_or(Duration::ZERO, Duration::from_nanos)
     }
 }
 
 impl From<DateTime<Utc>> for FileTime {
-    fn from(moment: DateTime<Utc>) -> FileTime {
-        FileTime(moment.timestamp_micros().saturating_mul(NANOS_PER_MICRO))
+    fn from(time: DateTime<Utc>) -> FileTime {
+        FileTime(time.timestamp_micros().saturating_mul(NANOS_PER_MICRO))
     }
 }
 
-/// The clock of this machine.
+/// The clock of this machine, which also stamps the files.
+///
+/// A clock that is set back and forth is what the offset has to survive, so tests can give one that
+/// is wrong from some time on.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// From each of these times on, how far the clock is ahead, in nanoseconds; in order.
+    pub changes: Vec<(FileTime, i64)>,
+}
+
+impl Clock {
+    /// The time, in whole microseconds.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.shown(Utc::now().into()).to_utc()
+    }
+
+    /// What the clock shows, or stamps a file with, at a time.
+    pub fn shown(&self, time: FileTime) -> FileTime {
+        let change = self.changes.iter().rfind(|(since, _)| *since <= time);
+        FileTime(time.0.saturating_add(change.map_or(0, |(_, ahead)| *ahead)))
+    }
+}
+
+/// The time by the clock of this machine, in whole microseconds.
 pub fn now() -> DateTime<Utc> {
-    displayed(Utc::now().into()).to_utc()
-}
-
-/// What the clock of this machine showed at a moment, which is the moment.
-#[cfg(not(debug_assertions))]
-pub fn displayed(moment: FileTime) -> FileTime {
-    moment
-}
-
-/// What the clock of this machine showed at a moment. `ETL_CLOCK_CHANGES` makes it a clock that was
-/// set: `1764000000.5=3600 1764000060=0` was an hour ahead from the first of these moments on and
-/// right again from the second on. Debug builds alone know of it, for the tests.
-#[cfg(debug_assertions)]
-pub fn displayed(moment: FileTime) -> FileTime {
-    let changes = std::env::var("ETL_CLOCK_CHANGES").unwrap_or_default();
-    let nanos = |seconds: &str| {
-        seconds
-            .parse::<f64>()
-            .map_or(0, |seconds| (seconds * NANOS_PER_SECOND as f64) as i64)
-    };
-    let ahead = changes
-        .split_whitespace()
-        .filter_map(|change| change.split_once('='))
-        .rfind(|(since, _)| nanos(since) <= moment.0)
-        .map_or(0, |(_, ahead)| nanos(ahead));
-    FileTime(moment.0.saturating_add(ahead))
+    Clock::default().now()
 }

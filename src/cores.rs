@@ -1,37 +1,51 @@
 //! The cores of this machine: work that is shared out among them.
 
 use std::num::NonZeroUsize;
-use std::{panic, thread};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Fewest items worth a thread of their own: below it, starting one takes longer than the system
 /// calls on the items.
 const SHARE_FROM: usize = 256;
 
-/// How many of `items` items one core gets.
-pub fn share(items: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    items.div_ceil(cores).max(SHARE_FROM)
+/// Cores that this process may use.
+pub fn count() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Works on all shares at once, the first one on this thread; the results are in their order.
+/// How many of `items` items one core gets.
+pub fn share(items: usize) -> usize {
+    items.div_ceil(count()).max(SHARE_FROM)
+}
+
+/// Works on the shares with as many threads as there are cores, this one among them; the results are
+/// in the order of the shares. Where the system has no thread to give, this one does all the work.
 pub fn each<S: Send, R: Send>(
-    mut shares: impl Iterator<Item = S>,
+    shares: impl Iterator<Item = S> + Send,
     work: impl Fn(S) -> R + Sync,
 ) -> Vec<R> {
-    let Some(own) = shares.next() else {
-        return Vec::new();
+    let shares = Mutex::new(shares.enumerate());
+    let results = Mutex::new(Vec::new());
+    let work_on = || {
+        loop {
+            let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((index, share)) = share else {
+                break;
+            };
+            let result = work(share);
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            results.push((index, result));
+        }
     };
-    let work = &work;
     thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .map(|share| scope.spawn(move || work(share)))
-            .collect();
-        let mut results = vec![work(own)];
-        results.extend(others.into_iter().map(|other| {
-            other
-                .join()
-                .unwrap_or_else(|panicked| panic::resume_unwind(panicked))
-        }));
-        results
-    })
+        for _ in 1..count() {
+            if thread::Builder::new().spawn_scoped(scope, work_on).is_err() {
+                break;
+            }
+        }
+        work_on();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
 }

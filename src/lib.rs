@@ -1,36 +1,30 @@
 //! `etl` loads event files into slowly changing dimensions in PostgreSQL.
 //!
-//! The modules in the order in which a run meets them: the command line ([`cli`]) says where the
-//! [`inbox`] and the [`warehouse`] are; a [`run`] takes up each [`source`] at its [`checkpoint`],
-//! scans and reads the inbox, accepts [`event`]s or rejects them with a reason, brings the
-//! [`timeline`] of every touched user and card up to date, and tells what it did in a [`summary`].
-//! [`status`] reads the books that runs leave behind, [`history`] what became of one user or card,
-//! and [`rejected`] what was kept for people to look at; a [`report`] puts the whole on a page, and
-//! an [`audit`] works out from the events what the warehouse ought to hold. [`shell`] helps to type
-//! all this; [`logging`] is how the program tells of itself, and [`interruption`] how it is asked to
-//! end.
+//! The modules from the rules to the edge; each knows those before it and none of those behind it.
+//!
+//! - The rules: [`entity`] says what a user and a card are, [`event`] what counts as an event,
+//!   [`timeline`] which versions events make, [`checkpoint`] where a run starts and how far it has
+//!   come.
+//! - The outside: the [`inbox`] knows files, the [`warehouse`] PostgreSQL.
+//! - A [`run`] composes them: claim, scan, read, accept, load, advance.
+//! - The [`pages`] read what runs leave behind.
+//! - The command line comes last: [`cli`].
 
 #![warn(missing_docs)]
 
-pub mod audit;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;
 pub mod cores;
-pub mod error;
+pub mod entity;
+pub mod escape;
 pub mod event;
-pub mod history;
 pub mod inbox;
-pub mod interruption;
 pub mod logging;
-pub mod patrol;
-pub mod rejected;
-pub mod report;
+pub mod pages;
 pub mod run;
-pub mod shell;
 pub mod source;
-pub mod status;
+pub mod stamp;
 pub mod summary;
-mod terminal;
 pub mod timeline;
 pub mod warehouse;

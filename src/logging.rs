@@ -18,6 +18,8 @@ use log::{LevelFilter, Record, SetLoggerError};
 use serde::Serializer;
 use serde_json::{Value, json};
 
+use crate::escape::printable;
+
 /// What the libraries do is for those who look for it.
 const LIBRARIES: &str = "tokio_postgres=warn,postgres=warn,refinery_core=warn,rustls=warn";
 
@@ -132,7 +134,7 @@ fn write_text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     // A statement has several lines, and each line of the log is to have its beginning.
     let message = record.args().to_string();
     let lines: Vec<&str> = message.lines().map(str::trim).collect();
-    write!(line, "] {}", lines.join(" "))?;
+    write!(line, "] {}", printable(&lines.join(" "), &[]))?;
     for (name, value) in fields(record) {
         write!(line, " {name}={}", as_text(&value))?;
     }

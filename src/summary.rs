@@ -8,24 +8,27 @@ use serde::{Serialize, Serializer};
 
 use crate::source::Source;
 
-/// Counts of files and versions. Every file that a run looks at is exactly one of loaded,
-/// duplicate, rejected and pending.
+/// Counts of files and versions. Every file that a run reads is exactly one of loaded, duplicate,
+/// rejected and pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Files looked at.
+    /// Files read.
     pub files: i64,
     /// Files whose event was loaded.
     pub loaded: i64,
-    /// Files whose event was there already.
+    /// Files whose event was already loaded.
     pub duplicates: i64,
     /// Files kept in `landing.rejected_event`.
     pub rejected: i64,
-    /// Files left for a later run, because their document had not ended.
+    /// Files left to a later run: their document has not ended, or they cannot be read.
     pub pending: i64,
     /// Versions written to the dimensions.
     pub versions_opened: i64,
     /// Versions that got an end: new or current before, and ended now.
     pub versions_closed: i64,
+    /// Versions of earlier runs that were rewritten: they got other content or another period, or a
+    /// longer version replaced them. Those that only got an end are not among them.
+    pub versions_changed: i64,
 }
 
 impl AddAssign for Counts {
@@ -37,6 +40,7 @@ impl AddAssign for Counts {
         self.pending += other.pending;
         self.versions_opened += other.versions_opened;
         self.versions_closed += other.versions_closed;
+        self.versions_changed += other.versions_changed;
     }
 }
 
@@ -69,7 +73,7 @@ pub struct Summary {
     /// All sources together; the time is that of the whole run.
     #[serde(flatten)]
     pub total: Tally,
-    /// By source; the time is that of judging and loading its files.
+    /// By source; the time is that of loading its files.
     pub sources: BTreeMap<&'static str, Tally>,
 }
 

@@ -1,4 +1,4 @@
--- The files that a source's runs have already dealt with and will see again.
-select file_name, changed_ns
+-- The files that a folder's runs have processed and that changed after offset - overlap.
+select file_name, inode, size, modified_ns, changed_ns
 from etl.recent_file
-where source = $1
+where source = $1 and inbox = $2

@@ -1,11 +1,17 @@
 -- The slowly changing dimensions, type 2: what was true when.
 --
--- The versions of one key form one chain without overlap or gap and with exactly one current version, and the
--- constraints say so: an end stands once, a start stands once, one version has no end, and every end is the
--- start of another version of the same key. The last one is checked at commit, because a version that is split
--- has to be written in more than one step.
+-- The versions of one key form one chain without overlap or gap and with exactly one current version. The constraints
+-- say so: no start twice, no end twice, one version without an end, and every end is the start of another version of
+-- the same key. The last one is checked at commit, because splitting a version takes more than one statement.
+-- An infinite time would keep the chain and mean nothing; every end is a start, so finite starts are enough.
 
-create schema if not exists warehouse;
+do $$
+begin
+  if to_regnamespace('warehouse') is null then
+    create schema warehouse;
+  end if;
+end
+$$;
 comment on schema warehouse is 'Users and cards as slowly changing dimensions, for analysts.';
 
 create table warehouse.dim_user (
@@ -21,15 +27,18 @@ create table warehouse.dim_user (
   event_id uuid not null,
   primary key (user_id, user_key),
   constraint dim_user_period check (valid_from < valid_to),
+  constraint dim_user_finite check (isfinite(valid_from)),
   constraint dim_user_start unique (user_id, valid_from),
-  constraint dim_user_end unique (user_id, valid_to),
   constraint dim_user_next foreign key (user_id, valid_to)
     references warehouse.dim_user (user_id, valid_from) deferrable initially deferred
 );
 
 create unique index dim_user_current on warehouse.dim_user (user_id) where valid_to is null;
+create unique index dim_user_end on warehouse.dim_user (user_id, valid_to) where valid_to is not null;
+-- Finds the version that a fact refers to, and the highest surrogate key given so far.
+create index dim_user_key on warehouse.dim_user (user_key);
 
-comment on table warehouse.dim_user is 'Users over time: one row for each stretch in which name, address, job and score stayed the same.';
+comment on table warehouse.dim_user is 'Users over time: one row for each period in which name, address, job and score stayed the same.';
 comment on column warehouse.dim_user.user_key is 'Surrogate key of the version; a version that no event touches keeps it.';
 comment on column warehouse.dim_user.user_id is 'Natural key: the user.';
 comment on column warehouse.dim_user.name is 'Full name.';
@@ -55,24 +64,26 @@ create table warehouse.dim_card (
   event_id uuid not null,
   primary key (card_id, card_key),
   constraint dim_card_period check (valid_from < valid_to),
+  constraint dim_card_finite check (isfinite(valid_from)),
   constraint dim_card_start unique (card_id, valid_from),
-  constraint dim_card_end unique (card_id, valid_to),
   constraint dim_card_next foreign key (card_id, valid_to)
     references warehouse.dim_card (card_id, valid_from) deferrable initially deferred
 );
 
 create unique index dim_card_current on warehouse.dim_card (card_id) where valid_to is null;
-
+create unique index dim_card_end on warehouse.dim_card (card_id, valid_to) where valid_to is not null;
+-- Finds the version that a fact refers to, and the highest surrogate key given so far.
+create index dim_card_key on warehouse.dim_card (card_key);
 -- Finds the current cards of a user.
 create index dim_card_owner on warehouse.dim_card (user_id) where valid_to is null;
 
-comment on table warehouse.dim_card is 'Cards over time: one row for each stretch in which user_id, created_by_name, active and created_at stayed the same.';
+comment on table warehouse.dim_card is 'Cards over time: one row for each period in which user_id, created_by_name, active and created_at stayed the same.';
 comment on column warehouse.dim_card.card_key is 'Surrogate key of the version; a version that no event touches keeps it.';
 comment on column warehouse.dim_card.card_id is 'Natural key: the card.';
 comment on column warehouse.dim_card.user_id is 'The user who owns the card; that user may have no version (see card_without_user).';
-comment on column warehouse.dim_card.created_by_name is 'Name of the person who made the card.';
+comment on column warehouse.dim_card.created_by_name is 'Name of the person who created the card.';
 comment on column warehouse.dim_card.active is 'Whether the card is active.';
-comment on column warehouse.dim_card.created_at is 'When the card was made.';
+comment on column warehouse.dim_card.created_at is 'When the card was created.';
 comment on column warehouse.dim_card.updated_at is 'When the card was last written, by the version''s latest event; a change of it alone opens no version.';
 comment on column warehouse.dim_card.valid_from is 'Start of the effective period, inclusive.';
 comment on column warehouse.dim_card.valid_to is 'End of the effective period, exclusive: the start of the next version; null while current.';

@@ -1,47 +1,84 @@
 -- Who may do what: the owner of the schemas migrates, etl_loader runs, dwh_reader reads.
 --
 -- `etl migrate` and the owner's `etl run` call this function after the migrations, so it holds for what later ones
--- make: rights are given by schema and not by table.
+-- create: rights are given for every table there is, and by no list.
 
-create function etl.grant_rights() returns setof text
+create function etl.grant_rights() returns table (missing text)
 language plpgsql
 as $$
 declare
   role_name text;
+  relation record;
 begin
   foreach role_name in array array['etl_loader', 'dwh_reader'] loop
     if not exists (select from pg_roles where rolname = role_name) then
       begin
         execute format('create role %I nologin', role_name);
       exception
-        -- Roles are the cluster's: a migration of another database may have made it meanwhile.
+        -- Roles belong to the cluster: a migration of another database may have created it meanwhile.
         when duplicate_object or unique_violation or insufficient_privilege then null;
       end;
     end if;
+    if exists (select from pg_roles where rolname = role_name) then
+      execute format('grant usage on schema etl, landing, warehouse to %I', role_name);
+    else
+      missing := format('the role %s', role_name);
+      return next;
+    end if;
   end loop;
 
-  if not exists (select from pg_roles where rolname = 'etl_loader') then
-    return next 'etl_loader';
-  else
-    grant usage on schema etl, landing, warehouse to etl_loader;
-    grant select, insert, update, delete on all tables in schema etl to etl_loader;
-    revoke insert, update, delete on etl.schema_history from etl_loader;
-    grant usage on all sequences in schema etl to etl_loader;
-    -- An accepted event is never taken back, and a rejected one never forgotten.
-    grant select, insert, update on all tables in schema landing to etl_loader;
-    grant select, insert, update, delete on all tables in schema warehouse to etl_loader;
-  end if;
+  for relation in
+    select
+      class.relnamespace::regnamespace::text as schema_name,
+      class.oid::regclass as name,
+      class.relkind,
+      pg_has_role(class.relowner, 'usage') as is_owned
+    from pg_class as class
+    where class.relnamespace in ('etl'::regnamespace, 'landing'::regnamespace, 'warehouse'::regnamespace)
+      and class.relkind in ('r', 'p', 'v', 'm', 'S')
+    order by 2
+  loop
+    -- Somebody else's table may lie in these schemas. It is left alone, and so is everything that asks for it.
+    if not relation.is_owned then
+      missing := format('rights on %s, which belongs to somebody else', relation.name);
+      return next;
+      continue;
+    end if;
+    if exists (select from pg_roles where rolname = 'etl_loader') then
+      if relation.relkind = 'S' then
+        -- `update` sets a sequence that a restore left behind.
+        execute format('grant usage, select, update on sequence %s to etl_loader', relation.name);
+      elsif relation.name = 'etl.schema_history'::regclass then
+        execute format('grant select on %s to etl_loader', relation.name);
+      elsif relation.name = 'landing.rejected_event'::regclass then
+        -- A rejected file is never forgotten.
+        execute format('grant select, insert, update on %s to etl_loader', relation.name);
+      elsif relation.schema_name = 'landing' then
+        -- An accepted event is never taken back. A copy of it in another file can move it within its second.
+        execute format('grant select, insert on %s to etl_loader', relation.name);
+        execute format('grant update (file_name, file_modified_at) on %s to etl_loader', relation.name);
+      else
+        execute format('grant select, insert, update, delete on %s to etl_loader', relation.name);
+      end if;
+    end if;
+    -- Readers get no sequence: drawing a number would be a change.
+    if relation.relkind <> 'S' and exists (select from pg_roles where rolname = 'dwh_reader') then
+      execute format('grant select on %s to dwh_reader', relation.name);
+    end if;
+  end loop;
 
-  if not exists (select from pg_roles where rolname = 'dwh_reader') then
-    return next 'dwh_reader';
-  else
-    grant usage on schema landing, warehouse to dwh_reader;
-    grant select on all tables in schema landing, warehouse to dwh_reader;
-    grant execute on all functions in schema warehouse to dwh_reader;
+  if exists (select from pg_roles where rolname = 'dwh_reader') then
+    for relation in
+      select oid::regprocedure as name
+      from pg_proc
+      where pronamespace = 'warehouse'::regnamespace and pg_has_role(proowner, 'usage')
+    loop
+      execute format('grant execute on function %s to dwh_reader', relation.name);
+    end loop;
   end if;
 end
 $$;
 
-comment on function etl.grant_rights() is 'Makes the roles etl_loader and dwh_reader if the caller may, gives them their rights on the schemas as they are now, and answers with the roles that are missing.';
+comment on function etl.grant_rights() is 'Creates the roles etl_loader and dwh_reader if the caller may, gives them their rights on the schemas as they are now, and returns what could not be done.';
 
 revoke execute on function etl.grant_rights() from public;

@@ -10,30 +10,21 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::rejection::{Refusal, Rejection, quote, shorten};
-use super::time;
+use super::storable::{NUL, UNPAIRED_SURROGATE, check_value, string};
+use super::{syntax, time};
+use crate::entity::Reader;
 
-/// Levels of brackets that an unknown field may have: far above what people write, far below the
-/// several thousand at which PostgreSQL's own JSON parser runs out of stack.
-const MAX_DEPTH: usize = 128;
+/// Bytes by which the numbers of the unknown fields may grow in any case when PostgreSQL writes them
+/// out. It writes no exponent, so `1e131071` becomes 131,072 digits in every dump. A document may
+/// double in size at most; a small one may have one number such as `1e300` all the same.
+const LEAST_GROWTH: usize = 1_024;
 
-/// Digits before and after the point that a `numeric`, and so a number in a `jsonb`, can hold
-/// (PostgreSQL's documentation, "Numeric Types").
-const NUMERIC_INTEGER_DIGITS: i64 = 131_072;
-const NUMERIC_FRACTION_DIGITS: i64 = 16_383;
-
-/// Characters that the numbers of the unknown fields may need together, beyond those they have in
-/// the document, when PostgreSQL writes a `jsonb` as text: it writes no exponent, so that
-/// `1e131071` becomes 131,072 digits. It can write no more than 1 GiB, and with one row beyond
-/// that the whole table cannot be dumped.
-const MAX_GROWTH: usize = 16 << 20;
-
-/// Fields that an object of the services does not exceed: room is made for them, and their names are
-/// compared pair by pair.
+/// Fields that an object of the services does not exceed: room is reserved for them, and their names
+/// are compared pair by pair.
 const FEW: usize = 8;
 
 /// Length of a UUID in its one canonical form, 8-4-4-4-12 hexadecimal digits (RFC 9562).
@@ -42,27 +33,29 @@ const UUID_CHARS: usize = 36;
 /// Name of the document itself in a sentence.
 const WHOLE: &str = "the document";
 
-/// A document that has the shape of an event; its fields have yet to be read.
+/// A document that has the shape of an event; its fields are not read yet.
 pub(super) struct Document<'a> {
     pub(super) metadata: Fields<'a>,
     pub(super) payload: Fields<'a>,
     rest: Fields<'a>,
+    size: usize,
 }
 
 impl<'a> Document<'a> {
     /// Finds the two objects of an event in the bytes of a file.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Document<'a>, Refusal> {
-        let mut rest = Fields::parse("", json(bytes)?)?;
+        let mut rest = Fields::parse("", syntax::json(bytes)?)?;
         Ok(Document {
             metadata: Fields::parse("metadata", rest.take("metadata")?)?,
             payload: Fields::parse("payload", rest.take("payload")?)?,
             rest,
+            size: bytes.len(),
         })
     }
 
     /// The fields that nobody took, in the document's own shape.
     pub(super) fn extra(&mut self) -> Result<Option<Box<RawValue>>, Rejection> {
-        let mut growth = MAX_GROWTH;
+        let mut growth = self.size.max(LEAST_GROWTH);
         let mut object = self.rest.members(&mut growth)?;
         for part in [&self.metadata, &self.payload] {
             let members = part.members(&mut growth)?;
@@ -76,7 +69,7 @@ impl<'a> Document<'a> {
         RawValue::from_string(format!("{{{}}}", object.join(",")))
             .map(Some)
             .map_err(|error| Rejection::InvalidJson {
-                message: error.to_string(),
+                cause: error.to_string(),
             })
     }
 }
@@ -105,34 +98,10 @@ impl<'a> Fields<'a> {
                 what: UNPAIRED_SURROGATE,
             })?;
         let fields = Fields { path, entries };
-        if fields.entries.len() <= FEW {
-            let repeated = fields
-                .entries
-                .iter()
-                .enumerate()
-                .find(|(index, (name, _))| {
-                    fields.entries[..*index]
-                        .iter()
-                        .any(|(earlier, _)| earlier == name)
-                });
-            return match repeated {
-                Some((_, (name, _))) => Err(Rejection::DuplicateField {
-                    field: fields.place(name),
-                }),
-                None => Ok(fields),
-            };
-        }
-        // Sorted rather than compared pair by pair: a hostile document has a hundred thousand
-        // fields.
-        let mut names: Vec<&str> = fields
-            .entries
-            .iter()
-            .map(|(name, _)| name.as_ref())
-            .collect();
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Rejection::DuplicateField {
-                field: fields.place(pair[0]),
+        let names = fields.entries.iter().map(|(name, _)| name.as_ref());
+        match repeated(names) {
+            Some(name) => Err(Rejection::DuplicateField {
+                field: fields.place(name),
             }),
             None => Ok(fields),
         }
@@ -155,20 +124,31 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether a field is there and is not null. A null is taken: it is what a missing field is.
+    fn has_value(&mut self, name: &'static str) -> bool {
+        match self.entries.iter().position(|(entry, _)| entry == name) {
+            Some(index) if self.entries[index].1.get() == "null" => {
+                self.entries.remove(index);
+                false
+            }
+            found => found.is_some(),
+        }
+    }
+
     /// Takes a text that the database can hold.
     pub(super) fn string(&mut self, name: &'static str) -> Result<Cow<'a, str>, Rejection> {
         let text = self.take(name)?.get();
         if !text.starts_with('"') {
             return Err(self.wrong_type(name, text, "a string"));
         }
-        storable(text).map_err(|what| Rejection::InvalidText {
+        string(text).map_err(|what| Rejection::InvalidText {
             field: self.place(name),
             what,
         })
     }
 
     /// Takes a number without fraction or exponent that fits a `bigint`.
-    pub(super) fn integer(&mut self, name: &'static str) -> Result<i64, Rejection> {
+    pub(super) fn whole(&mut self, name: &'static str) -> Result<i64, Rejection> {
         let text = self.take(name)?.get();
         if !is_number(text) || text.contains(['.', 'e', 'E']) {
             return Err(self.wrong_type(name, text, "an integer"));
@@ -181,7 +161,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a number that fits a `double precision`.
-    pub(super) fn finite(&mut self, name: &'static str) -> Result<f64, Rejection> {
+    fn finite(&mut self, name: &'static str) -> Result<f64, Rejection> {
         let text = self.take(name)?.get();
         if !is_number(text) {
             return Err(self.wrong_type(name, text, "a number"));
@@ -189,6 +169,8 @@ impl<'a> Fields<'a> {
         text.parse()
             .ok()
             .filter(|number: &f64| number.is_finite())
+            // Zero has one form: 0.0 and -0.0 are equal, and copies of an event must be the same.
+            .map(|number| number + 0.0)
             .ok_or_else(|| Rejection::OutOfRange {
                 field: self.place(name),
                 value: shorten(text),
@@ -197,7 +179,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes `true` or `false`.
-    pub(super) fn boolean(&mut self, name: &'static str) -> Result<bool, Rejection> {
+    fn truth(&mut self, name: &'static str) -> Result<bool, Rejection> {
         match self.take(name)?.get() {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -206,7 +188,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a time, see [`time::parse`].
-    pub(super) fn time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Rejection> {
+    pub(super) fn point_in_time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Rejection> {
         let text = self.string(name)?;
         time::parse(&text).ok_or_else(|| Rejection::InvalidTime {
             field: self.place(name),
@@ -235,12 +217,12 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields that are left as members of a JSON object, each known to fit a `jsonb`. `growth`
-    /// is what is left of [`MAX_GROWTH`].
+    /// is how much their numbers may still grow.
     fn members(&self, growth: &mut usize) -> Result<Vec<String>, Rejection> {
         self.entries
             .iter()
             .map(|(name, value)| {
-                check_storable(value.get(), growth, || self.place(name))?;
+                check_value(value.get(), growth, &self.place(name))?;
                 if name.contains('\0') {
                     return Err(Rejection::InvalidText {
                         field: format!("the name of {}", self.place(name)),
@@ -259,54 +241,52 @@ impl<'a> Fields<'a> {
     }
 }
 
-const NUL: &str = "the character NUL";
-const UNPAIRED_SURROGATE: &str = "half of a surrogate pair";
+impl Reader for Fields<'_> {
+    type Error = Rejection;
 
-/// The one JSON value that the bytes are.
-fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
-    let unfinished = Refusal::Unfinished { size: bytes.len() };
-    let text = match str::from_utf8(bytes) {
-        Ok(text) => text,
-        // A character that lacks its last bytes is an end too soon where a character beyond ASCII
-        // may stand. It is judged by the shortest of those, since `serde_json` counts bytes to tell
-        // an escape that ends too soon from one that is wrong.
-        Err(error) if error.error_len().is_none() => {
-            let whole = &bytes[..error.valid_up_to()];
-            let text = String::from_utf8_lossy(whole) + "\u{80}";
-            return Err(match serde_json::from_str::<&RawValue>(&text) {
-                Err(error) if error.classify() != Category::Eof => invalid_json(&error),
-                _ => unfinished,
-            });
-        }
-        Err(error) => {
-            return Err(Rejection::NotUtf8 {
-                offset: error.valid_up_to(),
+    fn has(&mut self, name: &'static str) -> bool {
+        self.has_value(name)
+    }
+
+    fn integer(&mut self, name: &'static str) -> Result<i64, Rejection> {
+        self.whole(name)
+    }
+
+    fn number(&mut self, name: &'static str) -> Result<f64, Rejection> {
+        self.finite(name)
+    }
+
+    fn boolean(&mut self, name: &'static str) -> Result<bool, Rejection> {
+        self.truth(name)
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<String, Rejection> {
+        self.string(name).map(Cow::into_owned)
+    }
+
+    fn time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Rejection> {
+        self.point_in_time(name)
+    }
+}
+
+/// A name that stands more than once among these.
+pub(super) fn repeated<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    let count = names.clone().count();
+    if count <= FEW {
+        let mut earlier = Vec::with_capacity(count);
+        for name in names {
+            if earlier.contains(&name) {
+                return Some(name);
             }
-            .into());
+            earlier.push(name);
         }
-    };
-    serde_json::from_str(text).map_err(|error| {
-        if error.classify() == Category::Eof || ends_within_number(text) {
-            unfinished
-        } else {
-            invalid_json(&error)
-        }
-    })
-}
-
-fn invalid_json(error: &serde_json::Error) -> Refusal {
-    let message = error.to_string();
-    Rejection::InvalidJson { message }.into()
-}
-
-/// Whether a text that is not JSON is so only because it ends after a sign, a point or an exponent
-/// mark, which `serde_json` calls an invalid number and not an end.
-fn ends_within_number(text: &str) -> bool {
-    text.ends_with(['-', '+', '.', 'e', 'E'])
-        && match serde_json::from_str::<&RawValue>(&format!("{text}0")) {
-            Ok(_) => true,
-            Err(error) => error.classify() == Category::Eof,
-        }
+        return None;
+    }
+    // Sorted, not compared pair by pair: a hostile document has a hundred thousand names.
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    let repeated = names.windows(2).find(|pair| pair[0] == pair[1]);
+    repeated.map(|pair| pair[0])
 }
 
 /// What a JSON value is, in words.
@@ -326,104 +306,9 @@ fn is_number(text: &str) -> bool {
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// The text that a JSON string spells, if the database can hold it; else what is wrong with it.
-fn storable(string: &str) -> Result<Cow<'_, str>, &'static str> {
-    // The string is known to be JSON, so all that can be wrong is an escape that is no character.
-    let Text(text) = serde_json::from_str(string).map_err(|_| UNPAIRED_SURROGATE)?;
-    if text.contains('\0') {
-        Err(NUL)
-    } else {
-        Ok(text)
-    }
-}
-
-/// Checks that a JSON value fits a `jsonb`: its texts, its numbers and its depth. `growth` is what
-/// its numbers may grow by when they are written out.
-fn check_storable(
-    value: &str,
-    growth: &mut usize,
-    place: impl Fn() -> String,
-) -> Result<(), Rejection> {
-    let mut rest = value;
-    let mut depth = 0;
-    while let Some(first) = rest.bytes().next() {
-        let length = match first {
-            b'"' => {
-                let length = string_length(rest);
-                storable(&rest[..length]).map_err(|what| Rejection::InvalidText {
-                    field: place(),
-                    what,
-                })?;
-                length
-            }
-            b'-' | b'0'..=b'9' => {
-                let length = rest
-                    .find([',', ']', '}', ' ', '\t', '\n', '\r'])
-                    .unwrap_or(rest.len());
-                let out_of_range = |limit| Rejection::OutOfRange {
-                    field: place(),
-                    value: shorten(&rest[..length]),
-                    limit,
-                };
-                let written_out = written_out(&rest[..length])
-                    .ok_or_else(|| out_of_range("does not fit a numeric"))?;
-                *growth = growth
-                    .checked_sub(written_out.saturating_sub(length))
-                    .ok_or_else(|| {
-                        out_of_range("makes the unknown fields too long when it is written out")
-                    })?;
-                length
-            }
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(Rejection::TooDeep {
-                        field: place(),
-                        limit: MAX_DEPTH,
-                    });
-                }
-                1
-            }
-            b'}' | b']' => {
-                depth -= 1;
-                1
-            }
-            _ => 1,
-        };
-        rest = &rest[length..];
-    }
-    Ok(())
-}
-
-/// Length in bytes of the JSON string at the start of a JSON text, quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    text.bytes()
-        .skip(1)
-        .position(|byte| {
-            let closes = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            closes
-        })
-        .map_or(text.len(), |index| index + 2)
-}
-
-/// Length of a JSON number that is written without exponent, as PostgreSQL does; `None` if it has
-/// too many digits on either side of the point to be a `numeric`.
-fn written_out(number: &str) -> Option<usize> {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count() as i64;
-    let exponent = i64::from(exponent.parse::<i32>().ok()?);
-    let integer = digits(integer) + exponent;
-    let fraction = digits(fraction) - exponent;
-    (integer <= NUMERIC_INTEGER_DIGITS && fraction <= NUMERIC_FRACTION_DIGITS)
-        .then(|| (integer.max(0) + fraction.max(0)) as usize)
-}
-
 /// A JSON string, borrowed from the document where it holds no escape.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The members of a JSON object in the order of the file, repeated ones included.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

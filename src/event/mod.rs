@@ -5,81 +5,182 @@
 //! PostgreSQL takes. The rules are those of section 2 of the contract: nothing is coerced, nothing
 //! unknown is dropped.
 
-mod card;
 mod document;
 mod rejection;
+mod storable;
+mod subject;
+mod syntax;
 mod time;
-mod user;
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-pub use card::Card;
+use crate::entity::{Entity, Kind, for_each_entity};
 pub use rejection::{Reason, Refusal, Rejection};
+pub use subject::subject;
 pub use time::parse as parse_time;
-pub use user::User;
 
 use document::Document;
 
-/// An event: the whole state of one user or card at one moment.
+/// An event: the whole state of one entity at one time.
 #[derive(Clone, Debug)]
-pub struct Event<S> {
-    /// The user or card (`payload.id`), the natural key of the dimension.
+pub struct Event<E> {
+    /// The entity (`payload.id`), the natural key of the dimension.
     pub entity_id: i64,
     /// Identity of the event among those of its entity (`metadata.event_id`).
     pub event_id: Uuid,
-    /// When the entity came to be in this state (`metadata.event_at`), UTC, whole microseconds.
+    /// When the entity changed to this state (`metadata.event_at`), UTC, whole microseconds.
     pub event_at: DateTime<Utc>,
     /// The state.
-    pub state: S,
+    pub state: E,
     /// Fields that have no column, as a JSON object in the document's own shape; `None` when there
     /// are none.
     pub extra: Option<Box<RawValue>>,
 }
 
-/// An accepted event of either kind.
-#[derive(Clone, Debug)]
-pub enum AcceptedEvent {
-    /// `metadata.type` is `user`.
-    User(Event<User>),
-    /// `metadata.type` is `card`.
-    Card(Event<Card>),
+/// How far the time of an event may be ahead.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// When the file changed.
+    pub changed_at: DateTime<Utc>,
+    /// How much later than that the event may be (`--max-ahead`).
+    pub max_ahead: Duration,
 }
 
-/// Judges a document.
+macro_rules! define_any_event {
+    ($($entity:ident),+) => {
+        /// An accepted event of any entity.
+        #[derive(Clone, Debug)]
+        pub enum AnyEvent {
+            $(
+                #[doc = concat!("Of a [`", stringify!($entity), "`](crate::entity::", stringify!($entity), ").")]
+                $entity(Event<crate::entity::$entity>),
+            )+
+        }
+
+        impl AnyEvent {
+            /// What it is about.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(AnyEvent::$entity(_) => Kind::$entity,)+
+                }
+            }
+
+            /// The natural key of what it is about.
+            pub fn entity_id(&self) -> i64 {
+                match self {
+                    $(AnyEvent::$entity(event) => event.entity_id,)+
+                }
+            }
+
+            /// Its identity among the events of its entity.
+            pub fn event_id(&self) -> Uuid {
+                match self {
+                    $(AnyEvent::$entity(event) => event.event_id,)+
+                }
+            }
+
+            /// When the entity changed to this state.
+            pub fn event_at(&self) -> DateTime<Utc> {
+                match self {
+                    $(AnyEvent::$entity(event) => event.event_at,)+
+                }
+            }
+        }
+
+        $(
+            impl Recorded for crate::entity::$entity {
+                fn wrap(event: Event<Self>) -> AnyEvent {
+                    AnyEvent::$entity(event)
+                }
+
+                #[allow(irrefutable_let_patterns, reason = "there may be one entity alone")]
+                fn unwrap(event: AnyEvent) -> Option<Event<Self>> {
+                    match event {
+                        AnyEvent::$entity(event) => Some(event),
+                        #[allow(unreachable_patterns, reason = "there may be one entity alone")]
+                        _ => None,
+                    }
+                }
+            }
+        )+
+
+        fn read_state(kind: Kind, document: &mut Document<'_>) -> Result<AnyEvent, Rejection> {
+            match kind {
+                $(Kind::$entity => read::<crate::entity::$entity>(document),)+
+            }
+        }
+    };
+}
+for_each_entity!(define_any_event);
+
+/// An entity of which there are events.
+pub trait Recorded: Entity {
+    /// The event as one of any entity.
+    fn wrap(event: Event<Self>) -> AnyEvent;
+
+    /// The event, if it is about this entity.
+    fn unwrap(event: AnyEvent) -> Option<Event<Self>>;
+}
+
+/// Validates a document.
 ///
 /// # Errors
 ///
 /// [`Refusal::Unfinished`] when the document ends too soon, so that the rest may still come;
 /// [`Refusal::Rejected`] when no continuation could make it an event.
-pub fn accept(bytes: &[u8]) -> Result<AcceptedEvent, Refusal> {
+pub fn accept(bytes: &[u8], ahead: Ahead) -> Result<AnyEvent, Refusal> {
     let mut document = Document::parse(bytes)?;
-    let event = match document.metadata.string("type")?.as_ref() {
-        "user" => AcceptedEvent::User(read(&mut document, User::read)?),
-        "card" => AcceptedEvent::Card(read(&mut document, Card::read)?),
-        other => return Err(Rejection::unknown_type(other).into()),
-    };
-    Ok(event)
+    let name = document.metadata.string("type")?;
+    let kind = Kind::named(&name).ok_or_else(|| Rejection::unknown_type(&name))?;
+    let event = read_state(kind, &mut document)?;
+    let (event_at, max_ahead) = (event.event_at(), ahead.max_ahead);
+    let is_ahead =
+        (event_at - ahead.changed_at) > TimeDelta::from_std(max_ahead).unwrap_or(TimeDelta::MAX);
+    match is_ahead {
+        true => Err(Rejection::FromTheFuture {
+            event_at,
+            max_ahead,
+        }
+        .into()),
+        false => Ok(event),
+    }
 }
 
-/// Reads what both kinds have in common, and the state with `read_state`.
-fn read<S>(
-    document: &mut Document<'_>,
-    read_state: impl FnOnce(&mut document::Fields<'_>) -> Result<S, Rejection>,
-) -> Result<Event<S>, Rejection> {
-    Ok(Event {
+/// Reads what all events have in common, and the state of the entity.
+fn read<E: Recorded>(document: &mut Document<'_>) -> Result<AnyEvent, Rejection> {
+    Ok(E::wrap(Event {
         event_id: document.metadata.uuid("event_id")?,
-        event_at: document.metadata.time("event_at")?,
-        entity_id: document.payload.integer("id")?,
-        state: read_state(&mut document.payload)?,
+        event_at: document.metadata.point_in_time("event_at")?,
+        entity_id: document.payload.whole("id")?,
+        state: E::read(&mut document.payload)?,
         extra: document.extra()?,
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, accept};
+    use std::time::Duration;
+
+    use chrono::{DateTime, Utc};
+
+    use super::{Ahead, AnyEvent, Refusal};
+
+    /// Validates a document of a file that changed at the end of 2026.
+    fn accept(bytes: &[u8]) -> Result<AnyEvent, Refusal> {
+        let changed_at: DateTime<Utc> = "2026-12-31T00:00:00Z".parse().expect("a time");
+        let max_ahead = Duration::from_secs(86_400);
+        super::accept(
+            bytes,
+            Ahead {
+                changed_at,
+                max_ahead,
+            },
+        )
+    }
 
     /// Everything in which a document can be cut: numbers with all their parts, escapes, characters
     /// of several bytes.
@@ -113,8 +214,19 @@ mod tests {
         ] {
             assert!(!is_rejected(beginning), "{beginning:?}");
         }
-        for end in [b"{}\xc3".as_slice(), b"{\xc3", b"{\"\\\xc3", b"\xef\xbb"] {
+        for end in [b"{}\xc3".as_slice(), b"{\xc3", b"{\"\\\xc3"] {
             assert!(is_rejected(end), "{end:?}");
         }
+    }
+
+    #[test]
+    fn an_event_is_at_most_max_ahead_of_its_file() {
+        let at = |event_at: &str| {
+            let document = DOCUMENT.replace("2026-11-23 20:10:23", event_at);
+            accept(document.as_bytes()).map_err(|refusal| refusal.to_string())
+        };
+        assert!(at("2027-01-01 00:00:00").is_ok());
+        let refusal = at("2027-01-01 00:00:00.000001").expect_err("it is a day ahead");
+        assert!(refusal.contains("more than 1day after"), "{refusal}");
     }
 }

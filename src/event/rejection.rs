@@ -1,17 +1,23 @@
 //! Why a document is not an event: a code for machines and a sentence for people.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use thiserror::Error;
 
-/// How much of a value from a document stands in a sentence, in characters: enough to recognise it.
+use crate::entity::Kind;
+
+/// How much of a value from a document is quoted in a sentence, in characters: enough to recognise
+/// it.
 const QUOTED_CHARS: usize = 60;
 
 /// Why a document was not accepted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refusal {
-    /// It ends too soon, as a file does that is still being written: `truncated` once it has had
-    /// its time.
+    /// It ends too soon, as a file does that is still being written: pending, and `truncated` once
+    /// it has settled.
     #[error("the document ends before it is complete ({size} bytes)")]
     Unfinished {
         /// Length so far, in bytes.
@@ -25,23 +31,23 @@ pub enum Refusal {
 /// The reason of a rejection. Its text names the field and goes to `landing.rejected_event.detail`.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Rejection {
-    /// Empty, or the document ends too soon, and it has had its time.
+    /// Empty, or the document ends too soon, and the file has settled.
     #[error("the document ends before it is complete ({size} bytes)")]
     Truncated {
         /// Length in bytes.
         size: usize,
     },
-    /// Some byte is not UTF-8.
-    #[error("the document is not UTF-8: byte {offset} begins no character")]
+    /// Not UTF-8: another encoding, a compressed file, or a byte that begins no character.
+    #[error("the document is not UTF-8: {cause}")]
     NotUtf8 {
-        /// Place of the byte.
-        offset: usize,
+        /// The cause, as a clause.
+        cause: String,
     },
-    /// No JSON, or more than one document.
-    #[error("the document is not JSON: {message}")]
+    /// Not JSON, or more than one document.
+    #[error("the document is not JSON: {cause}")]
     InvalidJson {
-        /// What is said of it.
-        message: String,
+        /// The cause, as a clause.
+        cause: String,
     },
     /// The document, `metadata` or `payload` is something else.
     #[error("{field} is {found}, not an object")]
@@ -51,8 +57,8 @@ pub enum Rejection {
         /// What it is, in words.
         found: &'static str,
     },
-    /// A name stands twice in one object.
-    #[error("{field} stands twice, and nothing says which one counts")]
+    /// An object has a name twice.
+    #[error("{field} appears twice, and nothing says which one counts")]
     DuplicateField {
         /// The field, with its path.
         field: String,
@@ -84,7 +90,9 @@ pub enum Rejection {
         limit: &'static str,
     },
     /// A time in another form, or one that does not exist.
-    #[error("{field} is {value}, which is no time: YYYY-MM-DD HH:MM:SS[.ffffff] or RFC 3339 is")]
+    #[error(
+        "{field} is {value}, which is not a time from year 1 to 9999: expected YYYY-MM-DD HH:MM:SS[.ffffff] or RFC 3339"
+    )]
     InvalidTime {
         /// The field, with its path.
         field: String,
@@ -92,27 +100,38 @@ pub enum Rejection {
         value: String,
     },
     /// An event id that is no UUID.
-    #[error("{field} is {value}, which is no UUID")]
+    #[error("{field} is {value}, which is not a UUID")]
     InvalidEventId {
         /// The field, with its path.
         field: String,
         /// The value, shortened.
         value: String,
     },
-    /// `metadata.type` is neither `user` nor `card`.
-    #[error("{field} is {value}: user and card are known")]
+    /// `metadata.type` is not the name of an entity.
+    #[error("{field} is {value}: expected {}", known_types())]
     UnknownType {
         /// The field, with its path.
         field: String,
         /// The value, shortened.
         value: String,
     },
+    /// `metadata.event_at` is so far ahead of the file's change time that it would hide every real
+    /// event of its key until then.
+    #[error(
+        "metadata.event_at is {event_at}, more than {} after the file changed (--max-ahead)", humantime::format_duration(*.max_ahead)
+    )]
+    FromTheFuture {
+        /// The time of the event.
+        event_at: DateTime<Utc>,
+        /// How far ahead it may be.
+        max_ahead: Duration,
+    },
     /// A string that no text of the database can hold.
-    #[error("{field} holds {what}, which a text in the database cannot")]
+    #[error("{field} has {what}, which a text in the database cannot have")]
     InvalidText {
         /// The field, with its path.
         field: String,
-        /// What it holds.
+        /// What it has.
         what: &'static str,
     },
     /// An unknown field with more levels of brackets than the database is asked to take.
@@ -133,25 +152,35 @@ pub enum Rejection {
         /// Most bytes.
         limit: u64,
     },
-    /// A file that the loader was not given the right to read.
-    #[error("the file cannot be read: {message}")]
+    /// A file that the loader has no right to read.
+    #[error("the file cannot be read: {cause}")]
     Unreadable {
-        /// What is said of it.
-        message: String,
+        /// What the system says.
+        cause: String,
     },
-    /// The identity of an event that was accepted before, with other content.
+    /// The identity of a loaded event, with other content.
     #[error(
-        "the event {event_id} of {entity} {entity_id} is there already, from {rival}, with other content"
+        "the event {event_id} of {entity} {entity_id} is already loaded from {loaded_from} with other content"
     )]
     ConflictingEvent {
-        /// user or card.
-        entity: &'static str,
-        /// Which one.
+        /// What the event is about.
+        entity: Kind,
+        /// Its natural key.
         entity_id: i64,
         /// The event.
         event_id: uuid::Uuid,
-        /// The file that it came in, as it can be shown.
-        rival: String,
+        /// The file that the loaded event came in, escaped for a terminal.
+        loaded_from: String,
+    },
+    /// The versions of the key cannot be updated.
+    #[error("the versions of {entity} {entity_id} cannot be updated: {cause}")]
+    BrokenTimeline {
+        /// What the event is about.
+        entity: Kind,
+        /// Its natural key.
+        entity_id: i64,
+        /// How the versions contradict the events, or what PostgreSQL says.
+        cause: String,
     },
 }
 
@@ -171,8 +200,7 @@ macro_rules! reasons {
             /// All of them.
             const ALL: &[Reason] = &[$(Reason::$kind),*];
 
-            /// The code, as it stands in `landing.rejected_event.reason`. Codes never change their
-            /// meaning.
+            /// The code, as in `landing.rejected_event.reason`. Codes never change their meaning.
             pub fn code(self) -> &'static str {
                 match self {
                     $(Reason::$kind => $code,)*
@@ -203,11 +231,13 @@ reasons! {
     InvalidTime "invalid_time"
     InvalidEventId "invalid_event_id"
     UnknownType "unknown_type"
+    FromTheFuture "from_the_future"
     InvalidText "invalid_text"
     TooDeep "too_deep"
     TooLarge "too_large"
     Unreadable "unreadable"
     ConflictingEvent "conflicting_event"
+    BrokenTimeline "broken_timeline"
 }
 
 impl ValueEnum for Reason {
@@ -226,12 +256,26 @@ impl Rejection {
         self.reason().code()
     }
 
+    /// Whether the file was not read, so that the database has no document of it.
+    pub fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Rejection::TooLarge { .. } | Rejection::Unreadable { .. }
+        )
+    }
+
     pub(super) fn unknown_type(value: &str) -> Rejection {
         Rejection::UnknownType {
             field: "metadata.type".to_owned(),
             value: quote(value),
         }
     }
+}
+
+/// The types that events can have, in words.
+fn known_types() -> String {
+    let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    names.join(" or ")
 }
 
 /// A value from a document as a sentence can show it: escaped, in quotes, and not too long.

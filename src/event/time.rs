@@ -1,16 +1,21 @@
 //! Times as events spell them.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 
 /// Digits of a fraction of a second that count; the database keeps microseconds.
 const FRACTION_DIGITS: usize = 6;
+
+/// Years that a time may be in. Python's datetime, for one, has no others.
+const YEARS: RangeInclusive<i32> = 1..=9_999;
 
 /// Reads `YYYY-MM-DD HH:MM:SS[.ffffff]`, taken as UTC, or an RFC 3339 time.
 ///
 /// RFC 3339 allows a space in place of the `T` (section 5.6) and any number of fractional digits;
 /// those beyond microseconds are cut off. A leap second (`:60`) is not accepted: neither
-/// `timestamptz` nor UTC arithmetic has a place for it. The result always fits a `timestamptz`,
-/// since both forms have a year of four digits.
+/// `timestamptz` nor UTC arithmetic has a place for it. In UTC the year is from 1 to 9999: what many
+/// clients of PostgreSQL can represent.
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let mut rest = text.as_bytes();
     let year = digits(&mut rest, 4)?;
@@ -39,7 +44,8 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let micros = fraction.map_or(0, |(micros, _)| micros);
     let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?
         .and_hms_micro_opt(hour, minute, second, micros)?;
-    local.checked_sub_signed(east).map(|utc| utc.and_utc())
+    let utc = local.checked_sub_signed(east)?.and_utc();
+    YEARS.contains(&utc.year()).then_some(utc)
 }
 
 /// Takes a zone that is all that is left: `Z` or `±HH:MM`, as its distance east of UTC.
@@ -113,10 +119,10 @@ mod tests {
             ),
             ("2026-11-23 20:10:23+05:30", "2026-11-23T14:40:23+00:00"),
             ("2024-02-29T23:59:59-00:00", "2024-02-29T23:59:59+00:00"),
-            ("0000-01-01T00:00:00+23:59", "-0001-12-31T00:01:00+00:00"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
             (
-                "9999-12-31T23:59:59.999999-23:59",
-                "+10000-01-01T23:58:59.999999+00:00",
+                "9999-12-31T23:59:59.999999Z",
+                "9999-12-31T23:59:59.999999+00:00",
             ),
         ] {
             assert_eq!(utc(text).as_deref(), Some(expected), "{text}");
@@ -144,6 +150,9 @@ mod tests {
             "300000-01-01 00:00:00",
             "+2026-11-23 20:10:23",
             "2026-11-2３ 20:10:23",
+            "0000-12-31 23:59:59",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
             "infinity",
             "now",
         ] {

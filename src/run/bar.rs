@@ -1,7 +1,12 @@
 //! How far a run is, for whoever watches it on a terminal.
+//!
+//! A terminal can be stopped (Ctrl-S), and then whoever draws waits. So the run only counts, and a
+//! thread of its own draws.
 
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -15,70 +20,107 @@ const TICK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A line at the foot of the terminal, which is gone when this is dropped.
-pub(super) struct Bar(ProgressBar);
+#[derive(Default)]
+pub(super) struct Bar(Option<Drawn>);
+
+/// What is shown, and the thread that draws it.
+struct Drawn {
+    shown: Arc<Shown>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is shown.
+#[derive(Default)]
+struct Shown {
+    files: AtomicU64,
+    is_over: AtomicBool,
+}
 
 impl Bar {
-    /// A line that shows nothing yet, and never will where nobody watches.
-    pub(super) fn new() -> Bar {
-        Bar(ProgressBar::hidden())
+    /// Shows that a folder is scanned, for which nobody knows how long it takes.
+    pub(super) fn scan(&mut self, source: Source) {
+        self.show(|| {
+            let message = format!("scanning the folder of {source}");
+            ProgressBar::new_spinner()
+                .with_style(style("{spinner} {msg}"))
+                .with_message(message)
+        });
     }
 
-    /// Says that a folder is looked through, for which nobody knows how long it takes.
-    pub(super) fn look_through(&mut self, source: Source) {
-        self.show(ProgressBar::new_spinner(), "{spinner} {msg}");
-        self.0
-            .set_message(format!("looking through the folder of {source}"));
-    }
-
-    /// Says how many files are to be loaded.
+    /// Shows how many files are to be loaded.
     pub(super) fn load(&mut self, files: usize) {
-        self.show(
-            ProgressBar::new(files as u64),
-            "{msg} {wide_bar} {human_pos} of {human_len} files, {rate}, {eta} left",
-        );
-        self.0.set_message("loading");
+        self.show(|| {
+            ProgressBar::new(files as u64)
+                .with_style(style(
+                    "{msg} {wide_bar} {human_pos} of {human_len} files, {rate}, {eta} left",
+                ))
+                .with_message("loading")
+        });
     }
 
-    /// Counts files that are dealt with.
+    /// Counts processed files.
     pub(super) fn advance(&self, files: usize) {
-        self.0.inc(files as u64);
+        if let Some(Drawn { shown, .. }) = &self.0 {
+            shown.files.fetch_add(files as u64, Ordering::Relaxed);
+        }
     }
 
-    /// Says what is being done, in a word or two.
-    pub(super) fn say(&self, doing: &'static str) {
-        self.0.set_message(doing);
-    }
-
-    fn show(&mut self, bar: ProgressBar, template: &str) {
-        self.0.finish_and_clear();
+    fn show(&mut self, bar: impl FnOnce() -> ProgressBar) {
+        self.end();
         if !logging::is_watched() {
             return;
         }
-        let style = ProgressStyle::with_template(template)
-            .expect("the template is right")
-            .progress_chars("█▉▊▋▌▍▎▏ ")
-            .with_key("rate", write_rate);
-        self.0 = bar.with_style(style);
-        self.0.set_draw_target(ProgressDrawTarget::hidden());
-        let bar = self.0.clone();
-        thread::spawn(move || {
-            thread::sleep(PATIENCE);
-            if !bar.is_finished() {
-                let bar = logging::bars().add(bar);
-                bar.enable_steady_tick(TICK);
-                // It may have ended meanwhile.
-                if bar.is_finished() {
-                    bar.finish_and_clear();
-                }
-            }
-        });
+        let bar = bar();
+        let shown = Arc::new(Shown::default());
+        let drawn = Arc::clone(&shown);
+        // Without a thread there is no bar.
+        let thread = thread::Builder::new().spawn(move || draw(bar, &drawn)).ok();
+        self.0 = Some(Drawn { shown, thread });
+    }
+
+    fn end(&mut self) {
+        let Some(Drawn { shown, thread }) = self.0.take() else {
+            return;
+        };
+        shown.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            // It has nothing to say: if it has panicked, the bar stays on the screen.
+            let _ = thread.join();
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.end();
     }
+}
+
+fn draw(bar: ProgressBar, shown: &Shown) {
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    let is_over = || shown.is_over.load(Ordering::Relaxed);
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if is_over() {
+            return;
+        }
+        thread::park_timeout(PATIENCE.saturating_sub(began.elapsed()));
+    }
+    let bar = logging::bars().add(bar);
+    while !is_over() {
+        bar.set_position(shown.files.load(Ordering::Relaxed));
+        bar.tick();
+        thread::park_timeout(TICK);
+    }
+    bar.finish_and_clear();
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▉▊▋▌▍▎▏ ")
+        .with_key("rate", write_rate)
 }
 
 fn write_rate(state: &ProgressState, text: &mut dyn std::fmt::Write) {

@@ -1,73 +1,47 @@
-//! One run: lock, scan, read, accept, load, advance.
+//! One run: claim, scan, read, accept, load, advance.
 //!
-//! A run works through what waits in the folders batch by batch. Each batch is one transaction,
-//! which holds its events, the timelines they touch, its rejections and the checkpoints; a run that
-//! dies leaves whole batches behind and nothing else.
+//! A run loads the files that it finds batch by batch. Each batch is one transaction with its events,
+//! the timelines they touch, its rejections and the checkpoints; a run that dies leaves committed
+//! batches behind and nothing else. No transaction waits for the file system.
 
-mod backlog;
 mod bar;
+mod batch;
+mod chunk;
+mod claim;
+pub mod error;
+mod folders;
+mod interruption;
+mod loading;
+pub mod options;
 mod outcome;
-mod part;
-mod portion;
-mod record;
-mod remarks;
+mod reader;
 mod retry;
+mod scan;
+mod warnings;
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use postgres::GenericClient;
+use postgres::Client;
 
-use crate::checkpoint::Checkpoint;
-use crate::clock;
-use crate::error::{Doing, Error, commit_failed};
-use crate::interruption::Interruption;
 use crate::logging;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::address::Address;
+use crate::warehouse::checkpoints::{self, Claim};
+use crate::warehouse::runs::RunRecord;
 use crate::warehouse::{self, Warehouse};
-use backlog::{Progress, Stretch, Waiting};
 use bar::Bar;
+use claim::PATIENCE;
+use error::Error;
+use interruption::Interruption;
+use loading::Target;
+use options::Options;
 use outcome::Work;
 pub use outcome::{Ending, Outcome};
-use part::Part;
-use portion::{PORTIONS_AHEAD, Portion};
-use record::RunRecord;
-use remarks::Remarks;
 pub use retry::{Retried, RetryOptions, retry};
-
-/// How long a backfill waits for a run that is at its source: longer than cron's runs take, since
-/// nobody starts a backfill again five seconds later.
-const BACKFILL_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Time between two tries to get a lock: a small part of a run that finds something.
-const LOCK_POLL: Duration = Duration::from_millis(20);
-
-/// What a run is asked to do.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Folder with a folder for each source.
-    pub inbox: PathBuf,
-    /// The sources to load.
-    pub sources: Vec<Source>,
-    /// Start here and not at the checkpoint.
-    pub since: Option<DateTime<Utc>>,
-    /// Do everything, and then undo it.
-    pub dry_run: bool,
-    /// How long a file that has not ended may take to.
-    pub settle: Duration,
-    /// How far before the offset to look again.
-    pub overlap: Duration,
-    /// Most files of a transaction.
-    pub batch_size: NonZeroUsize,
-    /// Length in bytes from which a file is not read.
-    pub max_file_size: u64,
-}
+use scan::{FolderScan, FolderState};
+use warnings::FileWarnings;
 
 /// Does one run.
 ///
@@ -77,7 +51,7 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
     let mut run = Run::new(options);
     let ending = match run.go(address) {
         Ok(()) if run.sources.is_empty() && run.failures.is_empty() => Ending::Busy,
-        Ok(()) if options.dry_run => Ending::Undone,
+        Ok(()) if options.dry_run => Ending::RolledBack,
         Ok(()) => Ending::Done,
         Err(Error::Interrupted(signal)) => Ending::Interrupted(signal),
         Err(failure) => Ending::Failed(failure),
@@ -85,43 +59,22 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
     run.end(ending, began.elapsed())
 }
 
-/// Takes the locks of the sources that no other run is at, or that it leaves in time. What is
-/// started by hand is patient; a run from cron comes again.
-fn lock(
-    warehouse: &mut Warehouse,
-    sources: &[Source],
-    patience: Duration,
-    interruption: &Interruption,
-) -> Result<Vec<Source>, Error> {
-    let began = Instant::now();
-    let mut locked = warehouse.lock(sources)?;
-    while locked.len() < sources.len() && began.elapsed() < patience {
-        interruption.check()?;
-        thread::sleep(LOCK_POLL);
-        let mut missing = sources.to_vec();
-        missing.retain(|source| !locked.contains(source));
-        locked.extend(warehouse.lock(&missing)?);
-    }
-    locked.sort();
-    Ok(locked)
-}
-
 /// A run on its way.
 struct Run<'r> {
     options: &'r Options,
-    /// The folders it looks at: those that it is asked to, then those whose locks it holds, then
-    /// those that it could scan.
+    /// Its number, zero until it has claimed something.
+    run_id: i64,
+    /// The folders it scans: those that it is asked to, then those that it has claimed, then those
+    /// that it could scan.
     sources: Vec<Source>,
     started_at: DateTime<Utc>,
     summary: Summary,
-    /// What it has done.
+    /// What its batches have done.
     done: Work,
-    /// What of it was committed.
-    committed: Work,
-    /// Sources that could not be scanned.
+    /// Folders that could not be scanned.
     failures: Vec<Error>,
     scan: Duration,
-    remarks: Remarks,
+    warnings: FileWarnings,
     bar: Bar,
     interruption: Interruption,
 }
@@ -130,33 +83,37 @@ impl<'r> Run<'r> {
     fn new(options: &'r Options) -> Run<'r> {
         Run {
             options,
+            run_id: 0,
             sources: options.sources.clone(),
-            started_at: clock::now(),
+            started_at: options.clock.now(),
             summary: Summary::default(),
             done: Work::default(),
-            committed: Work::default(),
             failures: Vec::new(),
             scan: Duration::ZERO,
-            remarks: Remarks::default(),
-            bar: Bar::new(),
+            warnings: FileWarnings::default(),
+            bar: Bar::default(),
             interruption: Interruption::never(),
         }
     }
 
     fn end(mut self, ending: Ending, elapsed: Duration) -> Outcome {
+        self.warnings.conclude(self.options.dry_run);
         self.summary.total.add(self.done.counts, elapsed);
         Outcome {
             work: match &ending {
-                Ending::Done | Ending::Undone | Ending::Busy => self.done,
-                // Committed within a dry run is nothing yet.
-                _ if self.options.dry_run => Work::default(),
-                _ => self.committed,
+                // Of a dry run nothing is kept.
+                Ending::Interrupted(_) | Ending::Failed(_) if self.options.dry_run => {
+                    Work::default()
+                }
+                _ => self.done,
             },
             summary: self.summary,
             failures: self.failures,
             ending,
             sources: self.sources,
-            since: self.options.since,
+            since: self.options.since(),
+            is_by_hand: self.options.is_by_hand(),
+            resume: outcome::resume(self.options),
             dry_run: self.options.dry_run,
             scan: self.scan,
         }
@@ -166,271 +123,191 @@ impl<'r> Run<'r> {
         let mut warehouse = Warehouse::connect(address)?;
         // Before, nothing is lost by ending at once.
         self.interruption = Interruption::listen()?;
-        let done = self.load_what_is_free(&mut warehouse);
-        warehouse.unlock();
-        done
-    }
-
-    /// Loads the sources that no other run is at.
-    fn load_what_is_free(&mut self, warehouse: &mut Warehouse) -> Result<(), Error> {
-        let patience = match self.options.since {
-            Some(_) => BACKFILL_PATIENCE,
-            None => Duration::ZERO,
-        };
-        let wanted = &self.options.sources;
-        self.sources = lock(warehouse, wanted, patience, &self.interruption)?;
-        self.summary = Summary::of(&self.sources);
-        // With the locks in hand: numbers are in the order in which runs load.
-        self.started_at = clock::now();
-        let run_id = match record::next_id(warehouse.client()) {
-            // What follows knows why, and what to do.
-            Err(Error::NotLoader { .. }) => None,
-            run_id => run_id?,
-        };
-        if let Some(run_id) = run_id {
-            logging::name_run(run_id);
-        }
-        for busy in wanted
-            .iter()
-            .filter(|source| !self.sources.contains(source))
-        {
-            log::info!("another run holds the lock of {busy}: it is left to that run");
-        }
-        match self.sources.is_empty() {
-            true => Ok(()),
-            false => self.load(warehouse, run_id),
-        }
-    }
-
-    /// Loads the sources, whose locks are held.
-    fn load(&mut self, warehouse: &mut Warehouse, run_id: Option<i64>) -> Result<(), Error> {
-        let known = warehouse.checkpoints(&self.sources)?;
-        if self.options.dry_run {
-            let mut trial = warehouse
-                .client()
-                .transaction()
-                .doing("beginning a dry run")?;
-            let checkpoints = match known {
-                Some(checkpoints) => checkpoints,
-                None => {
-                    warehouse::migrate_for_now(&mut trial)?;
-                    warehouse::read_checkpoints(&mut trial, &self.sources)?
-                        .ok_or(Error::NoSchema)?
-                }
-            };
-            self.load_all(&mut trial, run_id, checkpoints)?;
-            // What a commit would find.
-            trial
-                .batch_execute("set constraints all immediate")
-                .doing("checking what a dry run has done")?;
-            trial.rollback().doing("undoing a dry run")
-        } else {
-            let checkpoints = match known {
-                Some(checkpoints) => checkpoints,
-                None => {
-                    warehouse.migrate()?;
-                    warehouse
-                        .checkpoints(&self.sources)?
-                        .ok_or(Error::NoSchema)?
-                }
-            };
-            self.load_all(warehouse.client(), run_id, checkpoints)
-        }
-    }
-
-    fn load_all(
-        &mut self,
-        client: &mut impl GenericClient,
-        run_id: Option<i64>,
-        checkpoints: Vec<Checkpoint>,
-    ) -> Result<(), Error> {
-        let run_id = match run_id {
-            Some(run_id) => run_id,
-            // There was no schema to take it from.
-            None => {
-                let run_id = record::next_id(client)?.ok_or(Error::NoSchema)?;
-                // That of a dry run is undone with the schema, and will be another run's.
-                if !self.options.dry_run {
-                    logging::name_run(run_id);
-                }
-                run_id
+        if !warehouse.has_schema()? {
+            match self.options.dry_run {
+                true => return Err(warehouse::error::Error::NoSchema.into()),
+                false => warehouse.migrate()?,
             }
+        }
+        let patience = match self.options.is_by_hand() {
+            true => PATIENCE,
+            false => Duration::ZERO,
         };
-        let loaded = self.load_batches(client, run_id, checkpoints);
-        self.remarks.conclude(self.options.dry_run);
-        loaded.map_err(|error| match error {
-            Error::Database { .. } => Error::Unfinished(Box::new(error)),
-            error => error,
-        })
+        let options = self.options;
+        let client = warehouse.client();
+        let claim = claim::claim(
+            client,
+            &options.inbox_name,
+            &options.sources,
+            patience,
+            &self.interruption,
+        )?;
+        let Some(claim) = claim else {
+            return self.be_busy(&[]);
+        };
+        self.run_id = claim.run_id;
+        logging::name_run(claim.run_id);
+        let claimed: Vec<Source> = claim
+            .checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.source)
+            .collect();
+        self.be_busy(&claimed)?;
+        let result = self.load(client, claim);
+        self.give_back(client, &claimed, &result);
+        result
     }
 
-    fn load_batches(
-        &mut self,
-        client: &mut impl GenericClient,
-        run_id: i64,
-        checkpoints: Vec<Checkpoint>,
-    ) -> Result<(), Error> {
-        let lacks = |source: &&Source| checkpoints.iter().all(|known| known.source != **source);
-        if let Some(source) = self.sources.iter().find(lacks) {
-            return Err(Error::NoCheckpoint(*source));
+    /// Leaves the sources that were not claimed to other runs.
+    fn be_busy(&mut self, claimed: &[Source]) -> Result<(), Error> {
+        for busy in self
+            .options
+            .sources
+            .iter()
+            .filter(|source| !claimed.contains(source))
+        {
+            log::info!("another run is loading {busy}: it is left to that run");
         }
+        self.sources = claimed.to_vec();
+        self.summary = Summary::of(claimed);
+        Ok(())
+    }
+
+    /// Gives the claims back, and writes down a failure where the next one looks for it.
+    fn give_back(&mut self, client: &mut Client, claimed: &[Source], result: &Result<(), Error>) {
+        let options = self.options;
+        let now = options.clock.now();
+        let failed: Vec<(Vec<Source>, String)> = match result {
+            Err(Error::Interrupted(_)) => Vec::new(),
+            Err(failure) => vec![(claimed.to_vec(), failure.to_string())],
+            Ok(()) => self
+                .failures
+                .iter()
+                .filter_map(|failure| match failure {
+                    Error::Folder(folder) => Some((vec![folder.source_name], failure.to_string())),
+                    _ => None,
+                })
+                .collect(),
+        };
+        let scanned: &[Source] = match result {
+            Ok(()) if !options.dry_run => &self.sources,
+            _ => &[],
+        };
+        let mut gave_back = checkpoints::finish(client, self.run_id, scanned, now);
+        for (sources, failure) in failed {
+            gave_back = gave_back.and(checkpoints::fail(
+                client,
+                &options.inbox_name,
+                &sources,
+                now,
+                &failure,
+            ));
+        }
+        if let Err(error) = gave_back {
+            // The claim expires by itself.
+            log::debug!("the claim could not be given back: {error}");
+        }
+    }
+
+    /// Loads the folders whose checkpoints are claimed.
+    fn load(&mut self, client: &mut Client, claim: Claim) -> Result<(), Error> {
+        self.started_at = self.options.clock.now();
         let began = Instant::now();
-        let (mut waiting, mut progress) = (Vec::new(), Vec::new());
-        // A folder that cannot be scanned is no reason to leave the others.
-        for checkpoint in checkpoints {
+        let (mut scans, mut states) = (Vec::new(), Vec::new());
+        for checkpoint in claim.checkpoints {
             self.interruption.check()?;
-            self.bar.look_through(checkpoint.source);
-            match backlog::find(client, checkpoint, self.options)? {
-                Ok((files, beginning)) => {
-                    waiting.push(files);
-                    progress.push(beginning);
+            self.bar.scan(checkpoint.source);
+            let scanned = scan::scan(
+                client,
+                self.run_id,
+                checkpoint,
+                self.options,
+                &mut self.warnings,
+            );
+            match scanned {
+                Ok((scan, state)) => {
+                    scans.push(scan);
+                    states.push(state);
                 }
-                Err(failure) => self.failures.push(failure),
+                // A folder that cannot be scanned is no reason to leave the others.
+                Err(failure @ Error::Folder(_)) => self.failures.push(failure),
+                Err(failure) => return Err(failure),
             }
         }
         self.scan = began.elapsed();
-        self.sources = progress.iter().map(Progress::source).collect();
-        let options = self.options;
-        let batches = backlog::batches(&waiting, options);
-        if !batches.is_empty() {
-            warehouse::plan_for_probes(client)?;
-            let files = waiting.iter().map(|waiting| waiting.listing.len());
-            self.bar.load(files.sum());
-        }
-        thread::scope(|scope| {
-            let (sender, portions) = sync_channel(PORTIONS_AHEAD);
-            scope.spawn(|| portion::read_all(&waiting, &batches, options, sender));
-            batches.iter().try_for_each(|batch| {
-                self.load_batch(client, run_id, batch, &waiting, &mut progress, &portions)
-            })
-        })?;
-        if !self.sources.is_empty() {
-            self.conclude(client, run_id, &mut progress)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the portions of a batch and, if there is anything to write, makes it durable.
-    fn load_batch(
-        &mut self,
-        client: &mut impl GenericClient,
-        run_id: i64,
-        batch: &[Stretch],
-        waiting: &[Waiting],
-        progress: &mut [Progress],
-        portions: &Receiver<Result<Portion, Error>>,
-    ) -> Result<(), Error> {
-        let next = || {
-            portions
-                .recv()
-                .expect("the reader sends every portion or why not")
+        self.warnings.log();
+        self.sources = scans.iter().map(|scan| scan.checkpoint.source).collect();
+        self.bar
+            .load(scans.iter().map(|scan| scan.listing.len()).sum());
+        let result = match self.options.dry_run {
+            true => self.try_files(client, &scans, &mut states),
+            false => self.load_files(&mut Target::Kept(client), &scans, &mut states),
         };
-        // The server ends a session that is idle within a transaction, and a slow disk may take long.
-        let mut first = Some(next()?);
-        let mut transaction = client.transaction().doing("beginning a batch")?;
-        let mut is_written = false;
-        for stretch in batch {
-            let began = Instant::now();
-            let (waiting, progress) = (&waiting[stretch.source], &mut progress[stretch.source]);
-            let (source, folder) = (progress.source(), waiting.folder.path());
-            let mut counts = Counts::default();
-            let mut part = None;
-            self.bar.say("loading");
-            for _ in stretch.portions(waiting, self.options) {
-                let portion = match first.take() {
-                    Some(portion) => portion,
-                    None => next()?,
-                };
-                self.interruption.check()?;
-                self.done.bytes += portion.bytes();
-                let files = portion.files.len();
-                progress.pass(files, portion.dealt_with(), portion.pending());
-                self.remarks.look_at(folder, &portion, progress.is_held());
-                if portion.is_idle() {
-                    counts += portion.counts();
-                    self.bar.advance(files);
-                    continue;
-                }
-                is_written = true;
-                let mut arriving = match part.take() {
-                    Some(part) => part,
-                    None => Part::new(&mut transaction, run_id, source, stretch.len())?,
-                };
-                arriving.land(&mut transaction, portion, folder, &mut self.remarks)?;
-                part = Some(arriving);
-                self.bar.advance(files);
-            }
-            if let Some(part) = part {
-                self.interruption.check()?;
-                self.bar.say("writing versions");
-                counts += part.finish(&mut transaction, progress, self.options.overlap)?;
-            }
-            self.count(source, counts, began.elapsed());
+        self.warnings.log();
+        result?;
+        match self.options.dry_run {
+            true => Ok(()),
+            false => self.conclude(client, &scans, &mut states),
         }
-        if is_written {
-            self.record(run_id).save(&mut transaction, clock::now())?;
-            self.bar.say("committing");
-            transaction
-                .commit()
-                .map_err(|error| commit_failed(&error))?;
-            self.done.batches += 1;
-            self.committed = self.done;
-        }
-        Ok(())
     }
 
-    /// Records what no batch has recorded: files left for later, an offset that was ahead of the
-    /// clock, or that there was nothing new.
+    /// Saves what no batch has saved: pending files, an offset that was ahead of the clock, a folder
+    /// that was adopted.
     fn conclude(
         &mut self,
-        client: &mut impl GenericClient,
-        run_id: i64,
-        progress: &mut [Progress],
+        client: &mut Client,
+        scans: &[FolderScan],
+        states: &mut [FolderState],
     ) -> Result<(), Error> {
-        let now = clock::now();
-        for source in progress.iter_mut() {
-            if let Some(patrol) = source.take_patrol() {
-                patrol.save(client)?;
-            }
-            if let Some(rest) = source.rest() {
-                source.checkpoint().note_rest(client, rest)?;
-            }
-        }
-        let unsaved = progress.iter().any(Progress::is_unsaved);
-        let recorded = match self.committed.batches {
-            0 => !unsaved && record::record_look(client, &self.sources, now)?,
-            _ => self.committed.counts == self.done.counts,
-        };
-        if recorded && !unsaved {
+        let is_unsaved = scans
+            .iter()
+            .zip(states.iter())
+            .any(|(scan, state)| state.is_unsaved(scan));
+        if !is_unsaved {
             return Ok(());
         }
-        let mut transaction = client.transaction().doing("beginning the last batch")?;
-        for source in progress.iter_mut().filter(|source| source.is_unsaved()) {
-            source
-                .checkpoint()
-                .save(&mut transaction, Counts::default(), None)?;
-            source.saved();
+        let now = self.options.clock.now();
+        let mut transaction = warehouse::begin(client)?;
+        if !checkpoints::is_still_claimed(&mut transaction, self.run_id, &self.sources)? {
+            return Err(Error::ClaimLost);
         }
-        self.record(run_id).save(&mut transaction, now)?;
-        transaction.commit().map_err(|error| commit_failed(&error))
+        for (scan, state) in scans.iter().zip(states.iter_mut()) {
+            if !state.progress.plan().advances {
+                continue;
+            }
+            state.save(
+                &mut transaction,
+                scan,
+                self.options,
+                Counts::default(),
+                None,
+            )?;
+            if scan.checkpoint.pending > 0 || !state.pending.is_empty() {
+                checkpoints::keep_pending(
+                    &mut transaction,
+                    scan.checkpoint.source,
+                    &self.options.inbox_name,
+                    now,
+                    &state.pending,
+                )?;
+            }
+        }
+        transaction
+            .commit()
+            .map_err(warehouse::error::Error::commit)?;
+        Ok(())
     }
 
-    fn count(&mut self, source: Source, counts: Counts, elapsed: Duration) {
-        self.done.counts += counts;
-        self.summary
-            .sources
-            .entry(source.name())
-            .or_default()
-            .add(counts, elapsed);
-    }
-
-    fn record(&self, run_id: i64) -> RunRecord<'_> {
+    fn record(&self, counts: Counts) -> RunRecord<'_> {
         RunRecord {
-            run_id,
+            run_id: self.run_id,
+            command: self.options.command(),
+            inbox: &self.options.inbox_name,
             sources: &self.sources,
-            since: self.options.since,
+            since: self.options.since(),
             started_at: self.started_at,
-            counts: self.done.counts,
+            counts,
+            is_written: self.done.batches > 0,
         }
     }
 }

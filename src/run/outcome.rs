@@ -1,23 +1,25 @@
-//! What came of a run, and the line in the log that tells it.
+//! The outcome of a run, and the line in the log that reports it.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use log::Level;
 
-use crate::error::Error;
-use crate::interruption::Signal;
+use super::error::Error;
+use super::interruption::Signal;
+use super::options::Options;
+use crate::checkpoint::InboxName;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// It has dealt with everything that it could look at.
+    /// It has processed everything that it found.
     Done,
-    /// It has done so and undone it: a dry run.
-    Undone,
-    /// It has left everything to other runs, which are at it.
+    /// It has done so and rolled it back: a dry run.
+    RolledBack,
+    /// It has left everything to other runs, which are at work.
     Busy,
     /// It was asked to end before it was done.
     Interrupted(Signal),
@@ -25,39 +27,45 @@ pub enum Ending {
     Failed(Error),
 }
 
-/// Work that is done or lost as a whole.
+/// What a run has done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Work {
-    pub(super) counts: Counts,
-    /// Transactions that hold data.
-    pub(super) batches: u64,
+pub struct Work {
+    /// Files and versions.
+    pub counts: Counts,
+    /// Transactions with data.
+    pub batches: u64,
     /// Bytes of documents that were read.
-    pub(super) bytes: u64,
+    pub bytes: u64,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What it did, unfinished batches included.
+    /// What it did, rolled back batches included.
     pub summary: Summary,
-    /// Sources that it could not look at; the others are done.
+    /// Folders that it could not scan; the others are done.
     pub failures: Vec<Error>,
     /// How it ended.
     pub ending: Ending,
-    /// The sources that it was at.
-    pub(super) sources: Vec<Source>,
-    /// Whether it was a dry run.
-    pub(super) dry_run: bool,
-    pub(super) since: Option<DateTime<Utc>>,
     /// What it leaves behind, or would have left.
     pub(super) work: Work,
-    /// How long it took to look through the folders.
+    /// The sources that it scanned.
+    pub(super) sources: Vec<Source>,
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Whether somebody waited for it.
+    pub(super) is_by_hand: bool,
+    /// The command that does the rest, if the run is interrupted; `None` if the next run from cron
+    /// does.
+    pub(super) resume: Option<String>,
+    /// Whether it was a dry run.
+    pub(super) dry_run: bool,
+    /// How long it took to scan the folders.
     pub(super) scan: Duration,
 }
 
 impl Outcome {
-    /// Says in the log what the run did: one line with what a graph would want, at the debug level
-    /// when nothing was new.
+    /// Logs what the run did: one line with what a graph would want, at the debug level when nothing
+    /// was new.
     pub fn log(&self) {
         for failure in &self.failures {
             log::error!("{failure}");
@@ -67,9 +75,8 @@ impl Outcome {
             batches,
             bytes,
         } = self.work;
-        let is_by_hand = self.since.is_some() || self.dry_run;
         let (level, outcome, message) = match &self.ending {
-            Ending::Done | Ending::Undone if !self.failures.is_empty() => {
+            Ending::Done | Ending::RolledBack if !self.failures.is_empty() => {
                 let outcome = match self.sources.is_empty() {
                     true => "failed",
                     false => "partial",
@@ -79,16 +86,25 @@ impl Outcome {
                 (
                     Level::Warn,
                     outcome,
-                    format!("{failures} of {folders} folders could not be looked at"),
+                    format!("{failures} of {folders} folders could not be scanned"),
                 )
             }
             Ending::Done if counts.files > counts.pending => {
                 (Level::Info, "done", "done".to_owned())
             }
             Ending::Done => (Level::Debug, "done", "nothing new".to_owned()),
-            Ending::Undone => (Level::Info, "undone", "dry run, undone".to_owned()),
-            Ending::Busy if is_by_hand => (Level::Info, "busy", "left to other runs".to_owned()),
-            Ending::Busy => (Level::Debug, "busy", "left to other runs".to_owned()),
+            Ending::RolledBack => (
+                Level::Info,
+                "rolled_back",
+                "dry run, rolled back".to_owned(),
+            ),
+            Ending::Busy => {
+                let level = match self.is_by_hand {
+                    true => Level::Info,
+                    false => Level::Debug,
+                };
+                (level, "busy", "left to other runs".to_owned())
+            }
             Ending::Interrupted(signal) => (
                 Level::Warn,
                 "interrupted",
@@ -96,12 +112,11 @@ impl Outcome {
             ),
             Ending::Failed(error) => (Level::Error, "failed", error.to_string()),
         };
-        let since = self.since.map(shown);
         log::log!(
             level,
             outcome,
             sources = (!self.sources.is_empty()).then(|| Source::names(&self.sources).join(",")),
-            since,
+            since = self.since.map(as_argument),
             files = counts.files,
             loaded = counts.loaded,
             duplicates = counts.duplicates,
@@ -109,6 +124,7 @@ impl Outcome {
             pending = counts.pending,
             versions_opened = counts.versions_opened,
             versions_closed = counts.versions_closed,
+            versions_changed = counts.versions_changed,
             batches,
             bytes,
             scan_ms = self.scan.as_millis() as u64,
@@ -120,27 +136,72 @@ impl Outcome {
     /// What is durable of a run that was interrupted, and how to go on.
     fn durable(&self) -> String {
         if self.dry_run {
-            return "it was a dry run, and nothing is kept of it".to_owned();
+            return "it was a dry run, and nothing of it is kept".to_owned();
         }
         let files = self.work.counts.files;
         let kept = match self.work.batches {
             0 => "nothing was committed".to_owned(),
-            1 => format!("one batch of {files} files is durable"),
-            batches => format!("{batches} batches of {files} files together are durable"),
+            1 => format!("one batch of {files} files is committed"),
+            batches => format!("{batches} batches of {files} files together are committed"),
         };
-        let next = match self.since {
-            // Of an age, such as 7d, the same command would leave out the beginning.
-            Some(since) => format!(
-                "`etl run --since {}` does the rest, and recognises what is loaded",
-                shown(since)
-            ),
+        let next = match &self.resume {
+            Some(command) => {
+                format!("`{command}` does the rest, and skips loaded events as duplicates")
+            }
             None => "the next run does the rest".to_owned(),
         };
         format!("{kept}, and {next}")
     }
 }
 
-/// A moment as it can be given to `--since` again.
-fn shown(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+/// The command that does the rest of an interrupted run that was started by hand.
+pub(super) fn resume(options: &Options) -> Option<String> {
+    use super::options::From;
+
+    let mut command = "etl run".to_owned();
+    match options.from {
+        From::Checkpoint => return None,
+        // Of an age, such as 7d, the same command would leave out the beginning.
+        From::Time(since) => command.push_str(&format!(" --since {}", as_argument(since))),
+        From::UnknownNames => command.push_str(" --reconcile"),
+    }
+    command.push_str(&format!(
+        " --inbox {}",
+        quoted(&options.inbox.display().to_string())
+    ));
+    if options.inbox_name.as_str() != InboxName::DEFAULT {
+        command.push_str(&format!(" --inbox-name {}", options.inbox_name));
+    }
+    if options.sources.len() < Source::ALL.len() {
+        for source in &options.sources {
+            command.push_str(&format!(" --source {source}"));
+        }
+    }
+    Some(command)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+:@%".contains(char);
+    match !path.is_empty() && path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// A time as `--since` takes it.
+fn as_argument(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("/old/inbox-1"), "/old/inbox-1");
+        assert_eq!(quoted("/old inbox/it's"), r"'/old inbox/it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 }

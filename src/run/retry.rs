@@ -1,51 +1,54 @@
-//! A retry: a run over the documents that `landing.rejected_event` keeps, and not over the inbox.
+//! A retry: a run over the documents in `landing.rejected_event`, and not over the inbox.
 //!
-//! Each document is judged by today's rules. One that is accepted enters the timelines with the
+//! Each document is validated by today's rules. One that is accepted enters the timelines with the
 //! time its file had, as if it had been accepted then, and its rejection is resolved.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use postgres::{Client, GenericClient, Transaction};
+use postgres::Client;
 use serde::Serialize;
 
+use super::batch::{Batch, Landing};
+use super::chunk::{Chunk, File, Outcome as FileOutcome};
+use super::claim::{self, PATIENCE};
+use super::error::Error;
+use super::interruption::Interruption;
+use super::loading::{Target, version_counts};
 use super::outcome::{Ending, Outcome, Work};
-use super::record::{self, RunRecord};
-use super::{BACKFILL_PATIENCE, lock};
+use crate::checkpoint::InboxName;
 use crate::clock;
 use crate::cores;
-use crate::error::{Doing, Error, commit_failed};
-use crate::event::{AcceptedEvent, Event, Refusal, Rejection, accept};
-use crate::interruption::Interruption;
+use crate::event::{Ahead, Refusal, Rejection, accept};
 use crate::logging;
 use crate::source::Source;
-use crate::summary::{Counts, Summary};
-use crate::warehouse::dimension::{Arrival, Intake};
-use crate::warehouse::rejected::{self, KeptDocument, Room};
-use crate::warehouse::{self, Warehouse};
+use crate::summary::Summary;
+use crate::warehouse::dimension::BrokenKeys;
+use crate::warehouse::error::{Doing, Error as WarehouseError};
+use crate::warehouse::rejections::{self, KeptFile, OpenRejections, Room};
+use crate::warehouse::runs::{Command, RunRecord};
+use crate::warehouse::{self, Warehouse, checkpoints};
 
-/// What one transaction judges: as many files as a run's batch, and bytes such that they can stand
-/// in memory twice together with one more document of the largest size.
+/// What one transaction validates: as many files as a run's batch, and bytes such that they can be in
+/// memory twice together with one more document of the largest size.
 const BATCH: Room = Room {
     documents: 100_000,
     bytes: 64 << 20,
 };
-
-/// The folders that a retry looks at. With none, its row in `etl.run` does not pass for a look at
-/// the inbox, from which `etl status` tells whether cron still runs.
-const NO_FOLDERS: &[Source] = &[];
 
 /// What a retry is asked to do.
 #[derive(Clone, Debug)]
 pub struct RetryOptions {
     /// Numbers of the rejections; `None` is every open one.
     pub ids: Option<Vec<i64>>,
-    /// Do everything, and then undo it.
+    /// Do everything, and then roll it back.
     pub dry_run: bool,
+    /// How much later than its file an event may be.
+    pub max_ahead: Duration,
 }
 
-/// What came of a retry. As JSON, the object that `etl run --json` prints and one field more.
+/// What a retry did. As JSON, the object that `etl run --json` prints and one field more.
 #[derive(Debug, Serialize)]
 pub struct Retried {
     /// What became of the documents, as files of a run; rejected are those that still are.
@@ -53,7 +56,7 @@ pub struct Retried {
     pub summary: Summary,
     /// Rejections without a document in the database, which a retry can do nothing about.
     pub without_document: i64,
-    /// Whether all of it was undone.
+    /// Whether all of it was rolled back.
     #[serde(skip)]
     pub dry_run: bool,
 }
@@ -62,23 +65,24 @@ impl fmt::Display for Retried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.summary.total.counts;
         if self.dry_run {
-            f.write_str("dry run, undone: ")?;
+            f.write_str("dry run, rolled back: ")?;
         }
         writeln!(
             f,
-            "retried {}: {} loaded, {} there already, {} still rejected; versions: {} opened, {} closed",
+            "retried {}: {} loaded, {} already loaded, {} still rejected; versions: {} opened, {} closed, {} changed",
             counts.files,
             counts.loaded,
             counts.duplicates,
             counts.rejected,
             counts.versions_opened,
-            counts.versions_closed
+            counts.versions_closed,
+            counts.versions_changed
         )?;
         if self.without_document > 0 {
             writeln!(
                 f,
-                "{} have no document in the database (too_large, unreadable): once it can be read, touch the file, \
-                 or use `etl run --since`",
+                "{} have no document in the database (too_large, unreadable): once the file can be read, \
+                 `etl run --since` reads it again",
                 self.without_document
             )?;
         }
@@ -86,67 +90,49 @@ impl fmt::Display for Retried {
     }
 }
 
-/// Judges rejected documents again.
+/// Validates rejected documents again.
 ///
 /// # Errors
 ///
-/// [`Error::UnknownRejections`] when a number is not one of a rejection; else when the warehouse
-/// fails. Batches that were committed before stay.
+/// When a number is not one of a rejection, or the warehouse fails. Batches that were committed
+/// before stay.
 pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retried, Error> {
     let began = Instant::now();
-    warehouse
-        .checkpoints(&Source::ALL)?
-        .ok_or(Error::NoSchema)?;
+    warehouse.require_schema()?;
+    let client = warehouse.client();
     let ids = options.ids.as_deref();
-    let resolved = rejected::already_resolved(warehouse.client(), ids.unwrap_or_default())?;
-    let mut open = rejected::open(warehouse.client(), ids)?;
-    let concerned: Vec<Source> = open.iter().map(|open| open.source).collect();
-    let sources = lock(
-        warehouse,
-        &concerned,
-        BACKFILL_PATIENCE,
-        &Interruption::never(),
-    )?;
-    let started_at = clock::now();
-    let run_id = record::next_id(warehouse.client())?.ok_or(Error::NoSchema)?;
-    logging::name_run(run_id);
-    for resolved in resolved {
-        log::info!("rejection {resolved} is resolved already");
+    for closed in rejections::closed(client, ids.unwrap_or_default())? {
+        log::info!("rejection {closed} is closed already");
     }
-    open.retain(|open| {
-        let locked = sources.contains(&open.source);
-        if !locked {
-            log::warn!(
-                "a run holds the lock of {}: its rejections are not retried; try again once it has ended",
-                open.source
-            );
-        }
-        locked
-    });
+    let open = rejections::open(client, ids)?;
     let mut retry = Retry {
-        ids,
-        sources,
-        started_at,
-        run_id,
-        summary: Summary::of(&concerned),
+        options,
+        run_id: 0,
+        started_at: clock::now(),
+        sources: Vec::new(),
+        summary: Summary::of(&open.iter().map(|open| open.source).collect::<Vec<_>>()),
         work: Work::default(),
+        batches_of_run: 0,
     };
-    let done = match options.dry_run {
-        true => retry.try_all(warehouse.client()),
-        false => retry.judge_all(warehouse.client()),
-    };
-    warehouse.unlock();
-    done?;
+    let mut inboxes: Vec<&InboxName> = open.iter().map(|open| &open.inbox).collect();
+    inboxes.dedup();
+    for inbox in inboxes {
+        let of_inbox: Vec<&OpenRejections> =
+            open.iter().filter(|open| open.inbox == *inbox).collect();
+        retry.retry_inbox(client, inbox, &of_inbox)?;
+    }
     retry.summary.total.add(retry.work.counts, began.elapsed());
     let outcome = Outcome {
         summary: retry.summary,
         failures: Vec::new(),
         ending: match options.dry_run {
-            true => Ending::Undone,
+            true => Ending::RolledBack,
             false => Ending::Done,
         },
         sources: retry.sources,
         since: None,
+        is_by_hand: true,
+        resume: None,
         dry_run: options.dry_run,
         work: retry.work,
         scan: Duration::ZERO,
@@ -161,155 +147,190 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
 
 /// A retry on its way.
 struct Retry<'r> {
-    ids: Option<&'r [i64]>,
-    /// Sources whose rejections are judged; their locks are held.
-    sources: Vec<Source>,
-    started_at: DateTime<Utc>,
+    options: &'r RetryOptions,
+    /// Its number. Rejections of another inbox are another run.
     run_id: i64,
+    started_at: DateTime<Utc>,
+    /// Sources whose checkpoints are claimed.
+    sources: Vec<Source>,
     summary: Summary,
     /// What it has done.
     work: Work,
+    batches_of_run: u64,
 }
 
 impl Retry<'_> {
-    /// Judges them all, and then undoes it.
-    fn try_all(&mut self, client: &mut Client) -> Result<(), Error> {
-        let mut trial = client.transaction().doing("beginning a dry run")?;
-        self.judge_all(&mut trial)?;
-        trial.rollback().doing("undoing a dry run")
+    fn retry_inbox(
+        &mut self,
+        client: &mut Client,
+        inbox: &InboxName,
+        open: &[&OpenRejections],
+    ) -> Result<(), Error> {
+        let mut sources: Vec<Source> = open.iter().map(|open| open.source).collect();
+        sources.sort_unstable();
+        let interruption = Interruption::never();
+        let claim = claim::claim(client, inbox, &sources, PATIENCE, &interruption)?;
+        let claimed: Vec<Source> = claim
+            .iter()
+            .flat_map(|claim| &claim.checkpoints)
+            .map(|checkpoint| checkpoint.source)
+            .collect();
+        for busy in sources.iter().filter(|source| !claimed.contains(source)) {
+            log::warn!(
+                "a run is loading {busy}: its rejections are not retried; try again once it has ended"
+            );
+        }
+        let Some(claim) = claim else {
+            return Ok(());
+        };
+        self.run_id = claim.run_id;
+        self.sources = claimed;
+        self.batches_of_run = 0;
+        logging::name_run(claim.run_id);
+        let done = match self.options.dry_run {
+            true => self.try_all(client, inbox),
+            false => self.validate_all(&mut Target::Kept(client), inbox),
+        };
+        checkpoints::finish(client, self.run_id, &[], clock::now())?;
+        done
     }
 
-    fn judge_all(&mut self, client: &mut impl GenericClient) -> Result<(), Error> {
+    /// Validates them all, and then rolls that back.
+    fn try_all(&mut self, client: &mut Client, inbox: &InboxName) -> Result<(), Error> {
+        let mut trial = Target::Tried(warehouse::begin(client)?);
+        self.validate_all(&mut trial, inbox)?;
+        if let Target::Tried(trial) = trial {
+            trial.rollback().doing("rolling back a dry run")?;
+        }
+        Ok(())
+    }
+
+    fn validate_all(&mut self, target: &mut Target<'_>, inbox: &InboxName) -> Result<(), Error> {
         for source in self.sources.clone() {
             // Numbers begin at one.
             let mut last = 0;
-            while let Some(reached) = self.judge_batch(client, source, last)? {
+            while let Some(reached) = self.validate_batch(target, source, inbox, last)? {
                 last = reached;
             }
         }
         Ok(())
     }
 
-    /// Judges the rejections of a source that come after `last`, as many as one transaction takes,
-    /// and tells the greatest number among them.
-    fn judge_batch(
+    /// Validates the rejections of a folder that come after `last`, as many as one transaction takes,
+    /// and returns the greatest number among them.
+    fn validate_batch(
         &mut self,
-        client: &mut impl GenericClient,
+        target: &mut Target<'_>,
         source: Source,
+        inbox: &InboxName,
         last: i64,
     ) -> Result<Option<i64>, Error> {
         let began = Instant::now();
-        let mut transaction = client.transaction().doing("beginning a batch")?;
-        let rows = rejected::next_documents(&mut transaction, source, self.ids, last, BATCH)?;
-        let kept: Vec<KeptDocument<'_>> = rows.iter().map(KeptDocument::from_row).collect();
-        let Some(reached) = kept.iter().map(|kept| kept.rejected_id).max() else {
-            return Ok(None);
-        };
-        let (counts, newest_event_at) = judge(&mut transaction, self.run_id, &kept)?;
-        // Its counters move with the data; the offset and what is pending are those of the folder.
-        for checkpoint in warehouse::read_checkpoints(&mut transaction, &[source])?
-            .into_iter()
-            .flatten()
-        {
-            checkpoint.save(&mut transaction, counts, newest_event_at)?;
+        let ids = self.options.ids.as_deref();
+        let mut broken = BrokenKeys::new();
+        loop {
+            let mut transaction = target.begin()?;
+            let mut batch = Batch::new(&mut transaction, self.run_id, &self.sources, &broken)?;
+            let kept =
+                rejections::next_documents(&mut transaction, source, inbox, ids, last, BATCH)?;
+            let numbers: Vec<i64> = kept.iter().map(|kept| kept.rejected_id).collect();
+            let Some(reached) = numbers.iter().copied().max() else {
+                return Ok(None);
+            };
+            let mut chunk = validate(kept, self.options.max_ahead);
+            let (bytes, newest_event_at) = (chunk.bytes() as u64, chunk.newest_event_at());
+            // A chunk of any order: nothing is locked before it.
+            batch.land(&mut transaction, &mut chunk)?;
+            let notes = std::mem::take(&mut batch.notes);
+            let revised = match batch.revise(&mut transaction)? {
+                Landing::Done(revised) => revised,
+                Landing::Again(keys) => {
+                    drop(transaction);
+                    broken.extend(keys);
+                    continue;
+                }
+            };
+            let mut counts = chunk.counts();
+            for (_, of_versions) in version_counts(&revised, &self.sources) {
+                counts += of_versions;
+            }
+            let with_number = || chunk.files.iter().zip(numbers.iter().copied());
+            let accepted: Vec<i64> = with_number()
+                .filter(|(file, _)| {
+                    matches!(file.outcome, FileOutcome::Loaded | FileOutcome::Duplicate)
+                })
+                .map(|(_, number)| number)
+                .collect();
+            let refused: Vec<(i64, &Rejection)> = with_number()
+                .filter_map(|(file, number)| match &file.outcome {
+                    FileOutcome::Rejected(rejection) => Some((number, rejection)),
+                    _ => None,
+                })
+                .collect();
+            rejections::accept(&mut transaction, self.run_id, &accepted)?;
+            rejections::revalidate(&mut transaction, self.run_id, &refused)?;
+            checkpoints::count(&mut transaction, source, inbox, counts, newest_event_at)?;
+            let mut work = self.work;
+            work.counts += counts;
+            work.batches += 1;
+            work.bytes += bytes;
+            RunRecord {
+                run_id: self.run_id,
+                command: Command::Retry,
+                inbox,
+                sources: &self.sources,
+                since: None,
+                started_at: self.started_at,
+                counts: work.counts,
+                is_written: self.batches_of_run > 0,
+            }
+            .save(&mut transaction, clock::now())?;
+            transaction.commit().map_err(WarehouseError::commit)?;
+            self.work = work;
+            self.batches_of_run += 1;
+            let summary = self.summary.sources.entry(source.name());
+            summary.or_default().add(counts, began.elapsed());
+            for note in notes {
+                log::warn!("{note}");
+            }
+            return Ok(Some(reached));
         }
-        self.work.counts += counts;
-        self.work.batches += 1;
-        self.work.bytes += kept
-            .iter()
-            .map(|kept| kept.document.len() as u64)
-            .sum::<u64>();
-        self.summary
-            .sources
-            .entry(source.name())
-            .or_default()
-            .add(counts, began.elapsed());
-        RunRecord {
-            run_id: self.run_id,
-            sources: NO_FOLDERS,
-            since: None,
-            started_at: self.started_at,
-            counts: self.work.counts,
-        }
-        .save(&mut transaction, clock::now())?;
-        transaction
-            .commit()
-            .map_err(|error| commit_failed(&error))?;
-        Ok(Some(reached))
     }
 }
 
-/// Judges documents, given in the order in which their files changed: loads those that are
-/// accepted and resolves their rejections, and gives the others today's reason. Tells what they
-/// came to, and the time of the newest event.
-fn judge(
-    transaction: &mut Transaction<'_>,
-    run_id: i64,
-    kept: &[KeptDocument<'_>],
-) -> Result<(Counts, Option<DateTime<Utc>>), Error> {
-    let mut counts = Counts {
-        files: kept.len() as i64,
-        ..Counts::default()
-    };
-    let mut accepted = vec![false; kept.len()];
-    let mut refused: Vec<(i64, Rejection)> = Vec::new();
-    let (mut users, mut cards) = (Vec::new(), Vec::new());
-    let verdicts = cores::each(kept.chunks(cores::share(kept.len())), |kept| {
-        let judge = |kept: &KeptDocument<'_>| accept(kept.document);
-        kept.iter().map(judge).collect::<Vec<_>>()
-    });
-    for (place, (kept, verdict)) in kept.iter().zip(verdicts.into_iter().flatten()).enumerate() {
-        accepted[place] = verdict.is_ok();
-        match verdict {
-            Ok(AcceptedEvent::User(event)) => users.push(arrival(event, place, kept)),
-            Ok(AcceptedEvent::Card(event)) => cards.push(arrival(event, place, kept)),
-            Err(Refusal::Rejected(rejection)) => refused.push((kept.rejected_id, rejection)),
+/// Validates documents, given in the order in which their files changed.
+fn validate(kept: Vec<KeptFile>, max_ahead: Duration) -> Chunk {
+    let share = cores::share(kept.len());
+    let validate_file = |kept: &KeptFile| {
+        let ahead = Ahead {
+            changed_at: kept.stamp.changed.to_utc(),
+            max_ahead,
+        };
+        match accept(&kept.document, ahead) {
+            Ok(event) => FileOutcome::Accepted(Box::new(event)),
+            Err(Refusal::Rejected(rejection)) => FileOutcome::Rejected(rejection),
             Err(Refusal::Unfinished { size }) => {
-                refused.push((kept.rejected_id, Rejection::Truncated { size }));
+                FileOutcome::Rejected(Rejection::Truncated { size })
             }
         }
-    }
-    let newest_event_at = users
-        .iter()
-        .map(|arrival| arrival.event.event_at)
-        .chain(cards.iter().map(|arrival| arrival.event.event_at))
-        .max();
-    let (mut user_intake, mut card_intake) = (Intake::new(run_id), Intake::new(run_id));
-    for landed in [
-        user_intake.land(transaction, users)?,
-        card_intake.land(transaction, cards)?,
-    ] {
-        counts.duplicates += landed.duplicates;
-        for (place, rejection) in landed.conflicts {
-            accepted[place] = false;
-            refused.push((kept[place].rejected_id, rejection));
-        }
-    }
-    for revised in [
-        user_intake.revise(transaction)?,
-        card_intake.revise(transaction)?,
-    ] {
-        counts.versions_opened += revised.opened;
-        counts.versions_closed += revised.closed;
-    }
-    counts.rejected = refused.len() as i64;
-    counts.loaded = counts.files - counts.duplicates - counts.rejected;
-    let accepted: Vec<i64> = kept
-        .iter()
-        .zip(accepted)
-        .filter(|(_, accepted)| *accepted)
-        .map(|(kept, _)| kept.rejected_id)
+    };
+    let outcomes = cores::each(kept.chunks(share), |kept| {
+        kept.iter().map(validate_file).collect::<Vec<_>>()
+    });
+    let files = kept
+        .into_iter()
+        .zip(outcomes.into_iter().flatten())
+        .map(|(kept, outcome)| File {
+            name: kept.name,
+            scanned: None,
+            stamp: Some(kept.stamp),
+            document: Some(kept.document),
+            outcome,
+        })
         .collect();
-    rejected::resolve_accepted(transaction, run_id, &accepted)?;
-    rejected::rejudge(transaction, run_id, &refused)?;
-    Ok((counts, newest_event_at))
-}
-
-fn arrival<'a, S>(event: Event<S>, place: usize, kept: &KeptDocument<'a>) -> Arrival<'a, S> {
-    Arrival {
-        event,
-        file: place,
-        file_name: kept.file_name,
-        file_modified_at: kept.file_modified_at,
+    Chunk {
+        folder: 0,
+        start: 0,
+        files,
     }
 }

@@ -3,36 +3,65 @@
 use std::error::Error as _;
 
 use postgres::error::SqlState;
-use postgres::{Client, Transaction};
+use postgres::{Client, GenericClient};
 use refinery::error::Kind;
 
-use crate::error::{Error, explain, explain_with_advice};
+use super::error::{Doing, Error};
+use super::explain::explain_with_advice;
+use super::{SCHEMA_LOCK, lock};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");
 }
 
-/// Where the applied migrations stand. The schema `etl` is made before the first migration for its
+/// Table of the applied migrations. The schema `etl` is created before the first migration for its
 /// sake.
 const HISTORY: &str = "etl.schema_history";
-///
-/// An owner need not have the right to create others, which `if not exists` would ask for.
+
+/// Creates the schema of the history. An owner need not have the right to create others, which
+/// `if not exists` would ask for.
 const CREATE_SCHEMA: &str =
     "do $$ begin if to_regnamespace('etl') is null then create schema etl; end if; end $$";
 
-/// Gives the roles their rights on what the migrations have made.
-const GRANT_RIGHTS: &str = "select etl.grant_rights()";
+/// Gives the roles their rights on what the migrations have created, and returns what is missing.
+const GRANT_RIGHTS: &str = "select missing from etl.grant_rights()";
 
 /// Number of the newest migration that this program has. Written down, since asking the migrations
 /// themselves costs every run the compilation of refinery's patterns and a hash of all their texts.
-const NEWEST: i32 = 13;
+const NEWEST: i32 = 5;
 
-/// Whether a schema at this migration is up to date.
+/// Name of the first migration. Programs from before the first release had another one.
+const FIRST: &str = "metadata";
+
+/// Reads the newest migration and the name of the first one. In two steps, so that the server does
+/// not log a failed statement to say that there is no schema.
+const HAS_HISTORY: &str = "select to_regclass('etl.schema_history') is not null";
+const READ_HISTORY: &str =
+    "select max(version), min(name) filter (where version = 1) from etl.schema_history";
+
+/// Whether there is a schema at all.
 ///
 /// # Errors
 ///
-/// [`Error::NewerSchema`] when it is ahead of this program.
-pub(super) fn is_current(version: Option<i32>) -> Result<bool, Error> {
+/// When the connection fails.
+pub(super) fn has_history(client: &mut Client) -> Result<bool, postgres::Error> {
+    Ok(client.query_typed_one(HAS_HISTORY, &[])?.get(0))
+}
+
+/// Whether the schema, which there is, is at the newest version.
+///
+/// # Errors
+///
+/// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from before
+/// the first release, [`Error::NotLoader`] when this user may not read it.
+pub(super) fn is_current(client: &mut impl GenericClient) -> Result<bool, Error> {
+    let row = client
+        .query_typed_one(READ_HISTORY, &[])
+        .map_err(|cause| Error::metadata(cause, "reading the version of the schema"))?;
+    let (version, first): (Option<i32>, Option<String>) = (row.get(0), row.get(1));
+    if first.is_some_and(|first| first != FIRST) {
+        return Err(Error::OldLine);
+    }
     match version {
         Some(found) if found > NEWEST => Err(Error::NewerSchema {
             found,
@@ -44,18 +73,43 @@ pub(super) fn is_current(version: Option<i32>) -> Result<bool, Error> {
 
 /// Applies the migrations that are missing, all or none, and gives the roles their rights.
 ///
+/// Of two programs that do it at once one fails, and finds that the other one has done it.
+///
 /// # Errors
 ///
 /// [`Error::NotOwner`] when this user may not, [`Error::NewerSchema`] when the schema is ahead of
-/// this program, else [`Error::Migration`].
+/// this program, [`Error::OldLine`] when it is from before the first release, else
+/// [`Error::Migration`].
 pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
+    if has_history(client).doing("reading the version of the schema")? {
+        is_current(client)?;
+    }
+    let applied = match apply(client) {
+        Ok(applied) => applied,
+        Err(failure) => match has_history(client) {
+            Ok(true) if is_current(client)? => 0,
+            _ => return Err(failure),
+        },
+    };
+    if applied == 0 {
+        log::info!("the schema is up to date, at version {NEWEST}");
+    }
+    grant_rights(client)
+}
+
+/// Applies the migrations that are missing; returns how many they were.
+fn apply(client: &mut Client) -> Result<usize, Error> {
     client.batch_execute(CREATE_SCHEMA).map_err(failed)?;
     let mut runner = embedded::migrations::runner().set_grouped(true);
     runner.set_migration_table_name(HISTORY);
     let report = runner.run(client).map_err(|error| {
-        let database = error.source().and_then(|cause| cause.downcast_ref());
+        let database = error
+            .source()
+            .and_then(|cause| cause.downcast_ref::<postgres::Error>());
         match (error.kind(), database) {
-            (_, Some(cause)) => failed_by(cause),
+            (_, Some(cause)) => Error::Migration {
+                cause: explain_with_advice(cause),
+            },
             (Kind::MissingVersion(newer), None) => Error::NewerSchema {
                 found: newer.version(),
                 known: NEWEST,
@@ -65,79 +119,59 @@ pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
             },
         }
     })?;
-    let missing_roles = client.query(GRANT_RIGHTS, &[]).map_err(failed)?;
     for migration in report.applied_migrations() {
         log::info!("applied the migration {migration}");
     }
-    if report.applied_migrations().is_empty() {
-        log::info!("the schema is up to date, at version {NEWEST}");
-    }
-    for role in &missing_roles {
-        let role: &str = role.get(0);
+    Ok(report.applied_migrations().len())
+}
+
+/// Gives the roles their rights, one program at a time.
+fn grant_rights(client: &mut Client) -> Result<(), Error> {
+    let doing = "giving the roles their rights";
+    let mut transaction = client.transaction().doing(doing)?;
+    lock(&mut transaction, SCHEMA_LOCK, doing)?;
+    let missing = transaction.query(GRANT_RIGHTS, &[]).map_err(failed)?;
+    transaction.commit().doing(doing)?;
+    for row in &missing {
+        let missing: &str = row.get("missing");
         log::warn!(
-            "there is no role {role}, and this user may not make it: have `create role {role}` run by one who may, \
-             then run `etl migrate` again, which gives it its rights"
+            "missing: {missing}; let somebody who may create or grant it do so, then run `etl migrate` again"
         );
     }
     Ok(())
 }
 
-fn failed(error: postgres::Error) -> Error {
-    failed_by(&error)
-}
-
 /// The error of a migration that the database refused.
-fn failed_by(error: &postgres::Error) -> Error {
-    match error.code() {
-        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotOwner {
-            cause: explain(error),
-        },
+fn failed(cause: postgres::Error) -> Error {
+    match cause.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotOwner { cause },
         _ => Error::Migration {
-            cause: explain_with_advice(error),
+            cause: explain_with_advice(&cause),
         },
     }
-}
-
-/// Applies the migrations that are missing within a transaction, for as long as that lasts.
-pub(super) fn migrate_for_now(transaction: &mut Transaction<'_>) -> Result<(), Error> {
-    transaction.batch_execute(CREATE_SCHEMA).map_err(failed)?;
-    transaction
-        .batch_execute(&format!(
-            "create table if not exists {HISTORY} (version integer, name text, applied_on text, checksum text)"
-        )).map_err(failed)?;
-    let applied: i32 = transaction
-        .query_one(
-            &format!("select coalesce(max(version), 0) from {HISTORY}"),
-            &[],
-        )
-        .map_err(failed)?
-        .get(0);
-    let mut missing = embedded::migrations::runner().get_migrations().clone();
-    missing.retain(|migration| migration.version() > applied);
-    missing.sort();
-    for migration in missing {
-        transaction
-            .batch_execute(migration.sql().unwrap_or_default())
-            .map_err(failed)?;
-    }
-    transaction
-        .batch_execute(&format!(
-            "insert into {HISTORY} (version) values ({NEWEST})"
-        ))
-        .map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NEWEST, embedded};
+    use super::{FIRST, NEWEST, embedded};
 
     #[test]
-    fn the_newest_migration_is_the_one_written_down() {
+    fn the_first_and_the_newest_migration_are_those_written_down() {
         let runner = embedded::migrations::runner();
-        let versions = runner
-            .get_migrations()
-            .iter()
-            .map(|migration| migration.version());
-        assert_eq!(versions.max(), Some(NEWEST));
+        let migrations = runner.get_migrations();
+        let newest = migrations.iter().map(|migration| migration.version()).max();
+        assert_eq!(newest, Some(NEWEST));
+        let first = migrations.iter().find(|migration| migration.version() == 1);
+        assert_eq!(first.map(|migration| migration.name()), Some(FIRST));
+    }
+
+    #[test]
+    fn a_database_in_any_encoding_can_say_what_is_wrong_with_it() {
+        for migration in embedded::migrations::runner().get_migrations() {
+            assert!(
+                migration.sql().unwrap_or_default().is_ascii(),
+                "{migration}"
+            );
+        }
     }
 }

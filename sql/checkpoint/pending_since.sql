@@ -1,1 +1,0 @@
-select etl.pending_since($1)

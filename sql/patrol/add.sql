@@ -1,3 +1,0 @@
--- Files that have grown old.
-insert into etl.old_file (source, fingerprints)
-values ($1, $2)

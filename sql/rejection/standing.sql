@@ -1,0 +1,22 @@
+-- Of these rejected files, those that already have a rejection which is open or dismissed, and how the content compares
+-- with that of the earlier one: the same, grown (the earlier content is its beginning), or other.
+with incoming as materialized (
+  select file_name, document, position
+  from unnest($3::text[], $4::bytea[]) with ordinality as incoming (file_name, document, position)
+)
+
+select
+  incoming.position,
+  rejected.rejected_id,
+  rejected.resolution is not distinct from 'dismissed' as is_dismissed,
+  case
+    when rejected.document is not distinct from incoming.document then 'same'
+    when substring(incoming.document for octet_length(rejected.document)) = rejected.document then 'grown'
+    else 'other'
+  end as content
+from incoming
+inner join landing.rejected_event as rejected
+  on rejected.source = $1
+  and rejected.inbox = $2
+  and rejected.file_name = incoming.file_name
+  and (rejected.resolved_at is null or rejected.resolution = 'dismissed')

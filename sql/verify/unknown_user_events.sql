@@ -1,7 +1,0 @@
--- Places of those events that landing does not have.
-select incoming.place
-from unnest($1::bigint[], $2::uuid[]) with ordinality as incoming (user_id, event_id, place)
-where not exists (
-  select from landing.user_event as event
-  where event.user_id = incoming.user_id and event.event_id = incoming.event_id
-)

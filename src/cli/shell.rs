@@ -1,0 +1,41 @@
+//! What a shell needs: completions and manual pages, both derived from the definition of the command
+//! line.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::Cli;
+use super::error::Error;
+
+/// The completions of a shell, as a script that it reads.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    script
+}
+
+/// The manual page of `etl`, or of the command that these words name.
+///
+/// # Errors
+///
+/// [`Error::Setting`] when there is no such command.
+pub fn manual_page(words: &[String]) -> Result<Vec<u8>, Error> {
+    let mut etl = Cli::command();
+    // Gives each command its whole name and the options that all of them have.
+    etl.build();
+    let mut command = &etl;
+    for word in words {
+        command = command.find_subcommand(word).ok_or_else(|| {
+            Error::Setting(format!(
+                "there is no command `etl {}` to make a manual page of; `etl --help` lists them",
+                words.join(" ")
+            ))
+        })?;
+    }
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
+    Ok(page)
+}

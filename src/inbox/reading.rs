@@ -1,0 +1,87 @@
+//! Reading one file: its whole content and the stamp that it has, or why not.
+
+use std::io;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Folder, FolderError, is_regular};
+use crate::stamp::FileStamp;
+
+/// The result of reading a file.
+#[derive(Debug)]
+pub enum Reading {
+    /// The whole content, and the stamp that the file had before and after it was read.
+    Document(FileStamp, Vec<u8>),
+    /// It was written to while it was read.
+    Changing,
+    /// A regular file over the size limit; not read.
+    TooLarge(FileStamp),
+    /// A link, a folder, a FIFO, a socket or a device: never opened for its content.
+    NotRegular,
+    /// It was there during the scan and is gone.
+    Vanished,
+    /// A regular file that the system does not let this program read.
+    Unreadable(FileStamp, io::Error),
+    /// A file that the system says nothing of.
+    Fault(io::Error),
+}
+
+impl Folder {
+    /// Reads a file if it is a regular file of at most `max_size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When this process can open no file at all.
+    pub fn read(&self, name: &[u8], max_size: u64) -> Result<Reading, FolderError> {
+        match self.read_regular(name, max_size) {
+            Ok(reading) => Ok(reading),
+            Err(Errno::NOENT) => Ok(Reading::Vanished),
+            // A link, a socket, a device without a driver: what `open` says of them.
+            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => Ok(Reading::NotRegular),
+            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(self.failure(errno)),
+            Err(errno) => Ok(
+                match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => Reading::Unreadable(self.stamp_of(&stat), errno.into()),
+                    Err(Errno::NOENT) => Reading::Vanished,
+                    Err(errno) => Reading::Fault(errno.into()),
+                },
+            ),
+        }
+    }
+
+    fn read_regular(&self, name: &[u8], max_size: u64) -> rustix::io::Result<Reading> {
+        // Without NONBLOCK, opening a FIFO would wait for a writer; it changes nothing for a
+        // regular file.
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = rustix::fs::openat(&self.handle, name, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&file)?;
+        if !is_regular(&stat) {
+            return Ok(Reading::NotRegular);
+        }
+        let stamp = self.stamp_of(&stat);
+        if stamp.size > max_size {
+            return Ok(Reading::TooLarge(stamp));
+        }
+        let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
+        let mut document = Vec::with_capacity(stamp.size as usize + 1);
+        // The file may grow while it is read, but not past the limit. There is room for more than
+        // its size, so a read that leaves room is the last one.
+        while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut document))? > 0 {
+            if document.len() > limit {
+                return Ok(Reading::TooLarge(stamp));
+            }
+            if document.len() < document.capacity() && document.len() as u64 >= stamp.size {
+                break;
+            }
+            document.reserve(document.len());
+        }
+        // A document that changes meanwhile is neither the old one nor the new one, and its times
+        // are those of neither.
+        if self.stamp_of(&rustix::fs::fstat(&file)?) != stamp {
+            return Ok(Reading::Changing);
+        }
+        Ok(Reading::Document(stamp, document))
+    }
+}

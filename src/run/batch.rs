@@ -1,0 +1,150 @@
+//! A batch: one transaction with events, the timelines they touch, rejections and checkpoints.
+//!
+//! The chunks of a batch are landed one by one, and at the end the timelines are revised and the
+//! checkpoints advanced. If a key turns out to be broken, nothing of the batch is kept, and it is done
+//! again with what is new of that key rejected ([`Landing::Again`]).
+
+use std::collections::BTreeMap;
+
+use postgres::Transaction;
+
+use super::chunk::{Chunk, Outcome};
+use super::error::Error as RunError;
+use crate::entity::Kind;
+use crate::event::AnyEvent;
+use crate::source::Source;
+use crate::warehouse::checkpoints;
+use crate::warehouse::dimension::{
+    BrokenKeys, Dimension, IncomingEvent, Landed, ReviseError, Revised, dimension, lock_dimension,
+};
+use crate::warehouse::error::Error;
+
+/// The events of a batch on their way into the dimensions.
+pub(super) struct Batch<'b> {
+    run_id: i64,
+    /// Keys of which nothing new is loaded, with the reason.
+    broken: &'b BrokenKeys,
+    dimensions: BTreeMap<Kind, Box<dyn Dimension>>,
+    /// What is to be logged when the transaction has ended.
+    pub(super) notes: Vec<String>,
+}
+
+/// What became of the timelines of a batch.
+pub(super) enum Landing {
+    /// They are revised, by entity.
+    Done(BTreeMap<Kind, Revised>),
+    /// Some keys are broken: the transaction has to be rolled back and done again without them.
+    Again(BrokenKeys),
+}
+
+impl<'b> Batch<'b> {
+    /// A batch of this run, once its claim on these sources is locked in the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::ClaimLost`] when another run has taken over, else when the statement fails.
+    pub(super) fn new(
+        transaction: &mut Transaction<'_>,
+        run_id: i64,
+        sources: &[Source],
+        broken: &'b BrokenKeys,
+    ) -> Result<Batch<'b>, RunError> {
+        match checkpoints::is_still_claimed(transaction, run_id, sources)? {
+            true => Ok(Batch {
+                run_id,
+                broken,
+                dimensions: BTreeMap::new(),
+                notes: Vec::new(),
+            }),
+            false => Err(RunError::ClaimLost),
+        }
+    }
+
+    /// Whether the batch can take these files. Runs over different folders can meet in the
+    /// dimensions, and each waits for the other's lock unless all of them take the locks in one
+    /// order. A chunk that needs a lock out of order begins the next batch.
+    pub(super) fn can_take(&self, chunk: &Chunk) -> bool {
+        let highest = self.dimensions.keys().next_back();
+        let is_in_order = |kind: &Kind| {
+            self.dimensions.contains_key(kind) || highest.is_none_or(|highest| kind > highest)
+        };
+        chunk.kinds().iter().all(is_in_order)
+    }
+
+    /// Writes the accepted events of a chunk, and says of each what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn land(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        chunk: &mut Chunk,
+    ) -> Result<(), Error> {
+        for kind in chunk.kinds() {
+            if !self.dimensions.contains_key(&kind) {
+                self.notes.extend(lock_dimension(transaction, kind)?);
+                let dimension = dimension(kind, self.run_id, self.broken);
+                self.dimensions.insert(kind, dimension);
+            }
+        }
+        let mut events: BTreeMap<Kind, Vec<(usize, AnyEvent)>> = BTreeMap::new();
+        for (position, file) in chunk.files.iter_mut().enumerate() {
+            if let Outcome::Accepted(event) = &file.outcome {
+                let kind = event.kind();
+                let taken = std::mem::replace(&mut file.outcome, Outcome::Loaded);
+                if let Outcome::Accepted(event) = taken {
+                    events.entry(kind).or_default().push((position, *event));
+                }
+            }
+        }
+        for (kind, events) in events {
+            let Some(dimension) = self.dimensions.get_mut(&kind) else {
+                continue;
+            };
+            let incoming = events
+                .into_iter()
+                .filter_map(|(position, event)| {
+                    let file = &chunk.files[position];
+                    Some(IncomingEvent {
+                        event,
+                        file: position,
+                        file_name: &file.name,
+                        file_modified_at: file.stamp?.modified.to_utc(),
+                    })
+                })
+                .collect();
+            for (position, landed) in dimension.land(transaction, incoming)? {
+                chunk.files[position].outcome = match landed {
+                    Landed::Loaded => Outcome::Loaded,
+                    Landed::Duplicate => Outcome::Duplicate,
+                    Landed::Rejected(rejection) => Outcome::Rejected(rejection),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Revises the timelines that the events have touched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn revise(self, transaction: &mut Transaction<'_>) -> Result<Landing, Error> {
+        let mut revised = BTreeMap::new();
+        let mut broken = BrokenKeys::new();
+        for (kind, dimension) in self.dimensions {
+            match dimension.revise(transaction) {
+                Ok(of_dimension) => {
+                    revised.insert(kind, of_dimension);
+                }
+                Err(ReviseError::Broken(keys)) => broken.extend(keys),
+                Err(ReviseError::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(match broken.is_empty() {
+            true => Landing::Done(revised),
+            false => Landing::Again(broken),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! A chunk: some files of one folder that were read and validated together, each with its outcome.
+
+use std::io::ErrorKind;
+
+use chrono::{DateTime, Utc};
+
+use super::options::Options;
+use crate::clock::FileTime;
+use crate::entity::Kind;
+use crate::event::{Ahead, AnyEvent, Refusal, Rejection, accept};
+use crate::inbox::reading::Reading;
+use crate::stamp::FileStamp;
+use crate::summary::Counts;
+
+/// A file of a chunk.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its name as text, see [`crate::inbox::name::name_text`].
+    pub(super) name: String,
+    /// Its change time at the scan, by which the offset moves; `None` if the system did not say.
+    pub(super) scanned: Option<FileTime>,
+    /// Its stamp when it was read, `None` if there is none.
+    pub(super) stamp: Option<FileStamp>,
+    /// Its content, if it was read.
+    pub(super) document: Option<Vec<u8>>,
+    /// What became of it.
+    pub(super) outcome: Outcome,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is an event that is still to be loaded.
+    Accepted(Box<AnyEvent>),
+    /// Its event is loaded.
+    Loaded,
+    /// Its event was already loaded.
+    Duplicate,
+    /// It is not an event, or one that cannot be loaded.
+    Rejected(Rejection),
+    /// It is left to a later run.
+    Pending(Pending),
+    /// A link, a FIFO, a device: reported and otherwise ignored.
+    NotRegular,
+    /// It is gone.
+    Vanished,
+}
+
+/// Why a file is left to a later run.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// Its document has not ended, and it changed a moment ago.
+    Unfinished,
+    /// It was written to while it was read.
+    Changing,
+    /// This user may not read it, and it changed a moment ago.
+    NotAllowed,
+    /// The file system fails to read it. That leaves no trace on the file when it is repaired, so the
+    /// file waits until it can be read.
+    Fault(String),
+}
+
+impl std::fmt::Display for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Pending::Unfinished => {
+                f.write_str("its document has not ended, and it changed a moment ago")
+            }
+            Pending::Changing => f.write_str("it was written to while it was read"),
+            Pending::NotAllowed => {
+                f.write_str("this user may not read it, and it changed a moment ago")
+            }
+            Pending::Fault(cause) => write!(f, "the file system cannot read it: {cause}"),
+        }
+    }
+}
+
+impl File {
+    /// Validates what came of reading a file.
+    pub(super) fn validate(
+        name: String,
+        scanned: FileTime,
+        reading: Reading,
+        options: &Options,
+        now: FileTime,
+    ) -> File {
+        let unless_settled =
+            |stamp: FileStamp, pending: Pending, rejection: Rejection| match stamp.changed.age(now)
+                < options.settle
+            {
+                true => Outcome::Pending(pending),
+                false => Outcome::Rejected(rejection),
+            };
+        let (stamp, document, outcome) = match reading {
+            Reading::Document(stamp, document) => {
+                let ahead = Ahead {
+                    changed_at: stamp.changed.to_utc(),
+                    max_ahead: options.max_ahead,
+                };
+                let outcome = match accept(&document, ahead) {
+                    Ok(event) => Outcome::Accepted(Box::new(event)),
+                    Err(Refusal::Rejected(rejection)) => Outcome::Rejected(rejection),
+                    Err(Refusal::Unfinished { size }) => {
+                        unless_settled(stamp, Pending::Unfinished, Rejection::Truncated { size })
+                    }
+                };
+                (Some(stamp), Some(document), outcome)
+            }
+            Reading::TooLarge(stamp) => {
+                let rejection = Rejection::TooLarge {
+                    size: stamp.size,
+                    limit: options.max_file_size,
+                };
+                (Some(stamp), None, Outcome::Rejected(rejection))
+            }
+            Reading::Changing => (None, None, Outcome::Pending(Pending::Changing)),
+            // The right to read a file may be given after it was made, and giving it changes the
+            // file's change time.
+            Reading::Unreadable(stamp, error) if error.kind() == ErrorKind::PermissionDenied => {
+                let rejection = Rejection::Unreadable {
+                    cause: error.to_string(),
+                };
+                let outcome = unless_settled(stamp, Pending::NotAllowed, rejection);
+                (Some(stamp), None, outcome)
+            }
+            Reading::Unreadable(_, error) | Reading::Fault(error) => {
+                let pending = Pending::Fault(error.to_string());
+                (None, None, Outcome::Pending(pending))
+            }
+            Reading::NotRegular => (None, None, Outcome::NotRegular),
+            Reading::Vanished => (None, None, Outcome::Vanished),
+        };
+        File {
+            name,
+            scanned: Some(scanned),
+            stamp,
+            document,
+            outcome,
+        }
+    }
+
+    /// Length of its content in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.document.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// Files of one folder, in the order in which they changed.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Which of the run's folders.
+    pub(super) folder: usize,
+    /// Position of the first file in the listing of the folder.
+    pub(super) start: usize,
+    /// The files.
+    pub(super) files: Vec<File>,
+}
+
+impl Chunk {
+    /// What became of the files, in numbers. Those that are neither read nor rejected do not count.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for file in &self.files {
+            let kind = match file.outcome {
+                Outcome::Accepted(_) | Outcome::Loaded => &mut counts.loaded,
+                Outcome::Duplicate => &mut counts.duplicates,
+                Outcome::Rejected(_) => &mut counts.rejected,
+                Outcome::Pending(_) => &mut counts.pending,
+                Outcome::NotRegular | Outcome::Vanished => continue,
+            };
+            *kind += 1;
+            counts.files += 1;
+        }
+        counts
+    }
+
+    /// Whether there is something to write: a file that is not just left alone.
+    pub(super) fn has_work(&self) -> bool {
+        self.files.iter().any(|file| {
+            matches!(
+                file.outcome,
+                Outcome::Accepted(_) | Outcome::Rejected(_) | Outcome::NotRegular
+            )
+        })
+    }
+
+    /// What the accepted events are about, in order.
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        let mut kinds: Vec<Kind> = self.accepted().map(AnyEvent::kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    /// The time of the newest event that is still to be loaded.
+    pub(super) fn newest_event_at(&self) -> Option<DateTime<Utc>> {
+        self.accepted().map(AnyEvent::event_at).max()
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = &AnyEvent> {
+        self.files.iter().filter_map(|file| match &file.outcome {
+            Outcome::Accepted(event) => Some(event.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The rejected files, each with the reason.
+    pub(super) fn rejected(&self) -> impl Iterator<Item = (&File, &Rejection)> {
+        self.files.iter().filter_map(|file| match &file.outcome {
+            Outcome::Rejected(rejection) => Some((file, rejection)),
+            _ => None,
+        })
+    }
+
+    /// Bytes of documents that were read.
+    pub(super) fn bytes(&self) -> usize {
+        self.files.iter().map(File::bytes).sum()
+    }
+}

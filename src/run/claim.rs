@@ -1,0 +1,107 @@
+//! The claim of a run on its checkpoints: waiting for it, and renewing it while the file system is
+//! slow.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use super::error::Error;
+use super::interruption::Interruption;
+use crate::checkpoint::InboxName;
+use crate::source::Source;
+use crate::warehouse::checkpoints::{self, CLAIM_LASTS, Claim};
+
+/// How long a run that somebody waits for waits for another run at its folders: longer than cron's
+/// runs take, and longer than the claim of a killed run lasts.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Pause between two attempts: a small part of a run that finds something.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Time after which a claim is renewed.
+pub(super) const RENEW_AFTER: Duration = Duration::from_secs(CLAIM_LASTS.as_secs() / 3);
+
+/// Claims the checkpoints of these sources, those that no other run has or that are given back in
+/// time; `None` if it is none.
+///
+/// # Errors
+///
+/// When the warehouse fails, or a signal ends the run.
+pub(super) fn claim(
+    client: &mut Client,
+    inbox: &InboxName,
+    sources: &[Source],
+    patience: Duration,
+    interruption: &Interruption,
+) -> Result<Option<Claim>, Error> {
+    let began = Instant::now();
+    let mut claim: Option<Claim> = None;
+    let mut missing = sources.to_vec();
+    while !missing.is_empty() {
+        let run_id = claim.as_ref().map(|claim| claim.run_id);
+        let attempt = checkpoints::claim(client, inbox, &missing, run_id)?;
+        if let Some(attempt) = attempt {
+            missing.retain(|source| {
+                let claimed =
+                    |checkpoint: &crate::checkpoint::Checkpoint| checkpoint.source == *source;
+                !attempt.checkpoints.iter().any(claimed)
+            });
+            match &mut claim {
+                Some(claim) => claim.extend(attempt),
+                None => claim = Some(attempt),
+            }
+        }
+        if missing.is_empty() || began.elapsed() >= patience {
+            break;
+        }
+        interruption.check()?;
+        thread::sleep(POLL);
+    }
+    if let Some(claim) = &mut claim {
+        claim
+            .checkpoints
+            .sort_by_key(|checkpoint| checkpoint.source);
+        claim.settle_number(client)?;
+    }
+    Ok(claim)
+}
+
+/// Does what may take long, and renews the claim of the run meanwhile.
+///
+/// # Errors
+///
+/// [`Error::Warehouse`] when the claim cannot be renewed.
+pub(super) fn while_renewing<T: Send>(
+    client: &mut Client,
+    run_id: i64,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, Error> {
+    let (sender, receiver) = sync_channel(1);
+    let work = Mutex::new(Some(work));
+    let do_work = || {
+        let work = work.lock().ok().and_then(|mut work| work.take());
+        work.map(|work| work())
+    };
+    thread::scope(|scope| {
+        let spawned = thread::Builder::new().spawn_scoped(scope, || {
+            // The receiver waits until it has the result.
+            drop(sender.send(do_work()));
+        });
+        let result = match spawned {
+            Ok(_) => loop {
+                match receiver.recv_timeout(RENEW_AFTER) {
+                    Ok(result) => break result,
+                    Err(RecvTimeoutError::Timeout) => checkpoints::renew(client, run_id)?,
+                    // The thread has panicked, which the end of the scope passes on.
+                    Err(RecvTimeoutError::Disconnected) => break None,
+                }
+            },
+            // There is no thread to be had: the claim may expire meanwhile.
+            Err(_) => do_work(),
+        };
+        result.ok_or(Error::ClaimLost)
+    })
+}

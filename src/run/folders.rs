@@ -1,0 +1,165 @@
+//! The folders of a run: what a batch does to each of them beside the dimensions.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use postgres::Transaction;
+
+use super::chunk::{Chunk, Outcome};
+use super::options::Options;
+use super::scan::{FolderScan, FolderState};
+use crate::clock::FileTime;
+use crate::summary::Counts;
+use crate::warehouse::checkpoints::{self, Advance, PendingFile, RecentFile};
+use crate::warehouse::error::Error;
+use crate::warehouse::rejections::{FolderRejections, RejectedFile};
+
+/// One folder in one batch.
+pub(super) struct FolderBatch {
+    rejections: FolderRejections,
+    newest_event_at: Option<DateTime<Utc>>,
+    /// What the batch has done to the folder's files.
+    pub(super) counts: Counts,
+    /// How long it took.
+    pub(super) elapsed: Duration,
+}
+
+impl FolderBatch {
+    /// A folder in a batch of this run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn new(
+        transaction: &mut Transaction<'_>,
+        run_id: i64,
+        scan: &FolderScan,
+        options: &Options,
+    ) -> Result<FolderBatch, Error> {
+        let source = scan.checkpoint.source;
+        Ok(FolderBatch {
+            rejections: FolderRejections::new(transaction, run_id, source, &options.inbox_name)?,
+            newest_event_at: None,
+            counts: Counts::default(),
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    /// Keeps what was rejected of a landed chunk, and resolves earlier rejections of what was not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn take(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        chunk: &Chunk,
+        newest_event_at: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
+        let good = chunk.files.iter().filter_map(|file| match file.outcome {
+            Outcome::Loaded | Outcome::Duplicate => Some(file.name.as_str()),
+            _ => None,
+        });
+        self.rejections.resolve(transaction, good)?;
+        let rejected: Vec<RejectedFile<'_>> = chunk
+            .rejected()
+            .filter_map(|(file, rejection)| {
+                Some(RejectedFile {
+                    name: &file.name,
+                    stamp: file.stamp?,
+                    rejection,
+                    document: file.document.as_deref(),
+                })
+            })
+            .collect();
+        self.rejections.keep(transaction, rejected)?;
+        self.counts += chunk.counts();
+        self.newest_event_at = self.newest_event_at.max(newest_event_at);
+        Ok(())
+    }
+
+    /// The time of the newest event of the folder in the batch.
+    pub(super) fn newest_event_at(&self) -> Option<DateTime<Utc>> {
+        self.newest_event_at
+    }
+}
+
+impl FolderState {
+    /// Notes how far the run has come by the files of a chunk.
+    pub(super) fn pass(&mut self, chunk: &Chunk) {
+        for file in &chunk.files {
+            if let Outcome::Pending(why) = &file.outcome {
+                self.progress.leave_pending(file.scanned);
+                self.pending.push(PendingFile {
+                    name: file.name.clone(),
+                    reason: why.to_string(),
+                });
+                continue;
+            }
+            if let Some(changed) = file.scanned {
+                self.progress.process(changed);
+            }
+            if let Some(stamp) = file.stamp {
+                self.recent.push(RecentFile {
+                    name: file.name.clone(),
+                    stamp,
+                });
+            }
+        }
+    }
+
+    /// Advances the checkpoint of the folder; where the offset stays, adds to its counters. The state
+    /// is then that of the next batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn save(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        scan: &FolderScan,
+        options: &Options,
+        counts: Counts,
+        newest_event_at: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
+        let (source, inbox) = (scan.checkpoint.source, &options.inbox_name);
+        let recent = std::mem::take(&mut self.recent);
+        if !self.progress.plan().advances {
+            return checkpoints::count(transaction, source, inbox, counts, newest_event_at);
+        }
+        if self.forgets_all {
+            let everything = FileTime::from_nanos(i64::MAX);
+            checkpoints::remember_files(transaction, source, inbox, everything, &[])?;
+            self.forgets_all = false;
+        }
+        if let Some(offset) = self.progress.offset() {
+            let horizon = offset.before(options.overlap);
+            checkpoints::remember_files(transaction, source, inbox, horizon, &recent)?;
+        }
+        checkpoints::advance(
+            transaction,
+            Advance {
+                source,
+                inbox,
+                path: &scan.folder.path().display().to_string(),
+                folder: scan.identity,
+            },
+            &self.progress,
+            counts,
+            newest_event_at,
+        )
+    }
+
+    /// Whether the database has another checkpoint than this, once the run has read everything.
+    pub(super) fn is_unsaved(&self, scan: &FolderScan) -> bool {
+        let before = scan.checkpoint;
+        self.progress.plan().advances
+            && (before.offset != self.progress.offset()
+                || before.folder != Some(scan.identity)
+                || before.remaining != self.progress.remaining
+                || before.pending != 0
+                || !self.pending.is_empty()
+                || !self.recent.is_empty()
+                || self.forgets_all)
+    }
+}

@@ -1,0 +1,83 @@
+//! What a run is asked to do.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::checkpoint::{InboxName, Start};
+use crate::clock::{Clock, FileTime};
+use crate::source::Source;
+use crate::warehouse::runs::Command;
+
+/// Where a run is asked to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At the checkpoint.
+    Checkpoint,
+    /// At a given time (`--since`).
+    Time(DateTime<Utc>),
+    /// At the files whose names are in no table (`--reconcile`).
+    UnknownNames,
+}
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder with a folder for each source.
+    pub inbox: PathBuf,
+    /// Name of the inbox, by which its checkpoints are found.
+    pub inbox_name: InboxName,
+    /// The sources to load, in order.
+    pub sources: Vec<Source>,
+    /// Where to start.
+    pub from: From,
+    /// Do everything, and then roll it back.
+    pub dry_run: bool,
+    /// How long a file whose document has not ended may be pending.
+    pub settle: Duration,
+    /// How far before the offset to scan again.
+    pub overlap: Duration,
+    /// Most files of a transaction.
+    pub batch_size: NonZeroUsize,
+    /// Length in bytes over which a file is not read.
+    pub max_file_size: u64,
+    /// How much later than its file an event may be.
+    pub max_ahead: Duration,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// Where to start, as the scan plan takes it.
+    pub(super) fn start(&self) -> Start {
+        match self.from {
+            From::Checkpoint => Start::Checkpoint,
+            From::Time(since) => Start::Since(FileTime::from(since)),
+            From::UnknownNames => Start::UnknownNames,
+        }
+    }
+
+    /// What kind of run it is.
+    pub(super) fn command(&self) -> Command {
+        match self.from {
+            From::Checkpoint => Command::Run,
+            From::Time(_) => Command::Backfill,
+            From::UnknownNames => Command::Reconcile,
+        }
+    }
+
+    /// The start given with `--since`.
+    pub(super) fn since(&self) -> Option<DateTime<Utc>> {
+        match self.from {
+            From::Time(since) => Some(since),
+            From::Checkpoint | From::UnknownNames => None,
+        }
+    }
+
+    /// Whether somebody waits for it: not a run that cron starts again in five seconds.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.dry_run || self.from != From::Checkpoint
+    }
+}

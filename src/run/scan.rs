@@ -1,0 +1,195 @@
+//! The scan of a folder: which of its files this run reads, by the plan of its checkpoint.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use postgres::Client;
+
+use super::claim::while_renewing;
+use super::error::Error;
+use super::options::Options;
+use super::warnings::FileWarnings;
+use crate::checkpoint::{Checkpoint, InboxName, Progress, Rescan, plan};
+use crate::inbox::listing::Listing;
+use crate::inbox::name::{name_bytes, name_text};
+use crate::inbox::{Folder, FolderError};
+use crate::stamp::{FileStamp, FolderIdentity};
+use crate::warehouse::checkpoints::{self, PendingFile, RecentFile};
+use crate::warehouse::names::unknown_names;
+
+/// Recently processed files that are looked for in a folder which may be another one: if it is the
+/// same, the first one is found.
+const LOOKED_FOR: usize = 1_000;
+
+/// A scanned folder.
+pub(super) struct FolderScan {
+    pub(super) folder: Folder,
+    pub(super) identity: FolderIdentity,
+    pub(super) listing: Listing,
+    /// The checkpoint as it was before the run.
+    pub(super) checkpoint: Checkpoint,
+}
+
+/// How far a run has come in a scanned folder, as it is committed.
+#[derive(Clone)]
+pub(super) struct FolderState {
+    pub(super) progress: Progress,
+    /// Whether the files that are remembered as processed are those of another folder.
+    pub(super) forgets_all: bool,
+    /// Files that are to be remembered as processed with the next batch.
+    pub(super) recent: Vec<RecentFile>,
+    /// Files that were left pending.
+    pub(super) pending: Vec<PendingFile>,
+}
+
+/// Scans the folder of a checkpoint.
+///
+/// # Errors
+///
+/// [`Error::Folder`] when the folder cannot be scanned, which is no reason to leave the others;
+/// anything else ends the run.
+pub(super) fn scan(
+    client: &mut Client,
+    run_id: i64,
+    checkpoint: Checkpoint,
+    options: &Options,
+    warnings: &mut FileWarnings,
+) -> Result<(FolderScan, FolderState), Error> {
+    let source = checkpoint.source;
+    let scanned_at = options.clock.now().into();
+    let folder = Folder::open(&options.inbox, source, &options.clock)?;
+    let identity = folder.identity()?;
+    let recent = RecentFiles::read(client, &checkpoint, &options.inbox_name, &folder, identity)?;
+    let plan = plan(
+        &checkpoint,
+        options.start(),
+        recent.is_same_folder,
+        options.overlap,
+        scanned_at,
+    );
+    match plan.rescan {
+        Some(Rescan::OtherFolder) => log::warn!(
+            "{} is not the folder that the checkpoint of {source} belongs to: every file in it is read, and loaded \
+             events are skipped as duplicates",
+            folder.path().display()
+        ),
+        Some(Rescan::ClockSetBack) => log::warn!(
+            "the clock is before the checkpoint of {source}, so it was set back: every file in the folder is read"
+        ),
+        None => {}
+    }
+    let unknown = match plan.skips_known_names {
+        true => {
+            let names = while_renewing(client, run_id, || all_names(&folder))??;
+            let inbox = &options.inbox_name;
+            Some(unknown_names(client, source, inbox, &names)?)
+        }
+        false => None,
+    };
+    let keeps = |name: &[u8], stamp: &FileStamp| {
+        let name = name_text(name);
+        unknown
+            .as_ref()
+            .is_none_or(|unknown| unknown.contains(name.as_ref()))
+            && !(plan.skips_recent && recent.contains(&name, stamp))
+    };
+    let mut listing = while_renewing(client, run_id, || folder.scan(plan.from, keeps))??;
+    let mut progress = Progress::new(
+        plan,
+        scanned_at,
+        listing.len() + listing.not_regular.len() + listing.faults.len(),
+    );
+    let mut ignored = Vec::with_capacity(listing.not_regular.len());
+    for (name, stamp) in std::mem::take(&mut listing.not_regular) {
+        let name = name_text(&name).into_owned();
+        warnings.not_regular(folder.path(), &name);
+        progress.process(stamp.changed);
+        ignored.push(RecentFile { name, stamp });
+    }
+    let mut pending = Vec::with_capacity(listing.faults.len());
+    for (name, cause) in std::mem::take(&mut listing.faults) {
+        let name = name_text(&name).into_owned();
+        let reason = format!("the file system says nothing of it: {cause}");
+        warnings.fault(folder.path(), &name, &reason);
+        progress.leave_pending(None);
+        pending.push(PendingFile { name, reason });
+    }
+    log::debug!(
+        "{} files to read in {}",
+        listing.len(),
+        folder.path().display()
+    );
+    let state = FolderState {
+        progress,
+        forgets_all: checkpoint.folder.is_some() && !recent.is_same_folder,
+        recent: ignored,
+        pending,
+    };
+    let scan = FolderScan {
+        folder,
+        identity,
+        listing,
+        checkpoint,
+    };
+    Ok((scan, state))
+}
+
+/// The names of all event files in a folder.
+fn all_names(folder: &Folder) -> Result<Vec<String>, FolderError> {
+    let mut names = Vec::new();
+    folder.each_name(|name| {
+        names.push(name_text(name).into_owned());
+        Ok::<(), FolderError>(())
+    })?;
+    Ok(names)
+}
+
+/// The files of a folder that were processed recently.
+///
+/// After a burst there are a hundred thousand, so each is kept as a fingerprint of its name and
+/// stamp: 128 bits of keyed hashes, by which a new file is taken for one of a million known ones with
+/// a chance of one in 10^32.
+struct RecentFiles {
+    hashers: [RandomState; 2],
+    files: HashSet<[u64; 2]>,
+    is_same_folder: bool,
+}
+
+impl RecentFiles {
+    /// Reads them, and finds out whether they are those of this folder: it is certainly the one that
+    /// the checkpoint belongs to, or one of the files is in it as it was.
+    fn read(
+        client: &mut Client,
+        checkpoint: &Checkpoint,
+        inbox: &InboxName,
+        folder: &Folder,
+        identity: FolderIdentity,
+    ) -> Result<RecentFiles, Error> {
+        let mut recent = RecentFiles {
+            hashers: [RandomState::new(), RandomState::new()],
+            files: HashSet::new(),
+            is_same_folder: checkpoint
+                .folder
+                .is_some_and(|known| known.is_same(identity)),
+        };
+        let mut looked_for = 0;
+        checkpoints::each_recent_file(client, checkpoint.source, inbox, |name, stamp| {
+            if !recent.is_same_folder && looked_for < LOOKED_FOR {
+                looked_for += 1;
+                recent.is_same_folder = folder.stamp(&name_bytes(name)) == Some(stamp);
+            }
+            recent.files.insert(recent.fingerprint(name, &stamp));
+        })?;
+        Ok(recent)
+    }
+
+    fn fingerprint(&self, name: &str, stamp: &FileStamp) -> [u64; 2] {
+        self.hashers
+            .each_ref()
+            .map(|hasher| hasher.hash_one((name, stamp)))
+    }
+
+    fn contains(&self, name: &str, stamp: &FileStamp) -> bool {
+        self.files.contains(&self.fingerprint(name, stamp))
+    }
+}

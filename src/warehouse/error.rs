@@ -1,0 +1,165 @@
+//! What can go wrong with the warehouse, each as a sentence that says what to do. The cause stays in
+//! the error and is rendered where it is shown.
+
+use std::io;
+
+use postgres::error::SqlState;
+use thiserror::Error;
+
+use super::address::ConnectError;
+use super::explain::{SESSION_ENDED, explain, explain_with_advice};
+
+/// Why the warehouse failed. The text never has a password.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No connection to the warehouse.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+
+    /// PostgreSQL refused a statement, or went away during one.
+    #[error("the warehouse failed while {doing}: {}", explain_with_advice(cause))]
+    Database {
+        /// What was being done, as it continues "failed while".
+        doing: &'static str,
+        /// What PostgreSQL says.
+        #[source]
+        cause: postgres::Error,
+    },
+
+    /// The connection broke while rows were sent.
+    #[error("the warehouse failed while {doing}: {cause}; {}", SESSION_ENDED)]
+    Stream {
+        /// What was being done, as it continues "failed while".
+        doing: &'static str,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+
+    /// The connection broke while a batch was committed.
+    #[error(
+        "the connection broke while a batch was committed: {}; the outcome of the commit is unknown; the next run checks and loads what is missing",
+        explain(cause)
+    )]
+    Commit {
+        /// What broke the connection.
+        #[source]
+        cause: postgres::Error,
+    },
+
+    /// A migration failed.
+    #[error("the schema of the warehouse could not be migrated: {cause}; it is as it was before")]
+    Migration {
+        /// What PostgreSQL or the migrations say.
+        cause: String,
+    },
+
+    /// The schema is ahead of the program.
+    #[error(
+        "the schema of the warehouse is at version {found}, and this program knows {known}: install the newer program"
+    )]
+    NewerSchema {
+        /// The schema's version.
+        found: i32,
+        /// The newest version that this program knows.
+        known: i32,
+    },
+
+    /// The schema was created by a version of the program from before its first release.
+    #[error(
+        "the schema of the warehouse is from before the first release of etl and cannot be migrated: drop the schemas etl, landing and warehouse, or name another database, and load the inbox anew"
+    )]
+    OldLine,
+
+    /// The warehouse has no schema yet, or an older one.
+    #[error(
+        "the warehouse has no schema yet, or an older one than this program's: run `etl migrate` as its owner"
+    )]
+    NoSchema,
+
+    /// The user is not the owner of the schema.
+    #[error(
+        "this user may not create or migrate the schema of the warehouse: {}; run `etl migrate` as its owner",
+        explain(cause)
+    )]
+    NotOwner {
+        /// What PostgreSQL says.
+        #[source]
+        cause: postgres::Error,
+    },
+
+    /// The user has no rights on the metadata.
+    #[error(
+        "this user has no rights on the metadata tables: {}; run `etl migrate` as the owner of the schema, and `grant etl_loader` to this user for runs, `grant dwh_reader` to read",
+        explain(cause)
+    )]
+    NotLoader {
+        /// What PostgreSQL says.
+        #[source]
+        cause: postgres::Error,
+    },
+
+    /// Rejections that do not exist.
+    #[error("there is no rejection {}: `etl rejected list --all` lists them", listed(.0))]
+    UnknownRejections(Vec<i64>),
+}
+
+/// Numbers one after the other.
+fn listed(numbers: &[i64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    texts.join(", ")
+}
+
+/// Turns an error of the database client into [`Error::Database`].
+pub trait Doing<T> {
+    /// Adds what was being done, as it continues "failed while".
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] if this is an error.
+    fn doing(self, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, postgres::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|cause| Error::Database { doing, cause })
+    }
+}
+
+impl Error {
+    /// The error of a failed commit: if the server still answers, the batch was rolled back.
+    pub fn commit(cause: postgres::Error) -> Error {
+        match cause.as_db_error() {
+            Some(_) => Error::Database {
+                doing: "committing a batch",
+                cause,
+            },
+            None => Error::Commit { cause },
+        }
+    }
+
+    /// The error of a statement about the metadata, for which a user needs the rights of a loader.
+    pub fn metadata(cause: postgres::Error, doing: &'static str) -> Error {
+        match cause.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::NotLoader { cause },
+            Some(&SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN) => Error::NoSchema,
+            _ => Error::Database { doing, cause },
+        }
+    }
+
+    /// What PostgreSQL says, if it refused a change because of the data: a constraint, a foreign
+    /// key, a trigger. Everything else would refuse any other change too.
+    pub fn refusal(&self) -> Option<String> {
+        let Error::Database { cause, .. } = self else {
+            return None;
+        };
+        let code = cause.code()?.code();
+        /// Classes of SQLSTATE: data exception, triggered data change violation, integrity
+        /// constraint violation, with check option violation, exception raised by a function.
+        const ABOUT_THE_DATA: [&str; 5] = ["22", "27", "23", "44", "P0"];
+        ABOUT_THE_DATA
+            .iter()
+            .any(|class| code.starts_with(class))
+            .then(|| explain(cause))
+    }
+}

@@ -1,0 +1,100 @@
+//! Errors of PostgreSQL in words: what it says, and what to do about it.
+
+use std::error::Error as _;
+use std::io;
+
+use postgres::error::SqlState;
+
+use crate::escape::printable;
+
+/// What to do when the server ends a session, or the connection ends without a word.
+pub const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session \
+                                 (pg_terminate_backend), or the network failed; the next run catches up";
+
+/// Everything PostgreSQL says of an error on one line: message, detail, hint and code; or what broke
+/// the connection. Escaped, since it can quote what a file said.
+pub fn explain(error: &postgres::Error) -> String {
+    let Some(database) = error.as_db_error() else {
+        return match error.source() {
+            Some(cause) => printable(&format!("{error}: {cause}").replace('\n', " "), &[]),
+            None => error.to_string(),
+        };
+    };
+    let mut text = database.message().to_owned();
+    for more in [database.detail(), database.hint(), database.where_()]
+        .into_iter()
+        .flatten()
+    {
+        text.push_str("; ");
+        text.push_str(more);
+    }
+    let text = text.replace('\n', " ");
+    format!(
+        "{} (SQLSTATE {})",
+        printable(&text, &[]),
+        database.code().code()
+    )
+}
+
+/// What [`explain`] says, and what to do where that is known.
+pub fn explain_with_advice(error: &postgres::Error) -> String {
+    // What the server said last can be lost with the connection.
+    let is_broken =
+        error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
+    match advice(error).or(is_broken.then_some(SESSION_ENDED)) {
+        Some(advice) => format!("{}; {advice}", explain(error)),
+        None => explain(error),
+    }
+}
+
+/// What to do about an error, by its SQLSTATE, where that is known.
+pub fn advice(error: &postgres::Error) -> Option<&'static str> {
+    Some(match *error.code()? {
+        SqlState::INVALID_PASSWORD => {
+            "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
+        }
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check the user in DATABASE_URL (POSTGRES_USER), and the server's pg_hba.conf, which may require TLS \
+             (sslmode=require) or none (sslmode=disable)"
+        }
+        SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "grant that right to this user; `etl migrate`, run as the owner, gives both roles theirs anew"
+        }
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "pg_stat_activity lists who holds the connections; max_connections of the server, or the CONNECTION LIMIT \
+             of this user or database, is how many there can be"
+        }
+        SqlState::LOCK_NOT_AVAILABLE => {
+            "another session held what was needed for longer than lock_timeout; while it does, this names it: \
+             select pid, usename, query, pg_blocking_pids(pid) from pg_stat_activity \
+             where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)"
+        }
+        SqlState::DISK_FULL => "make room on the disk of the server",
+        SqlState::QUERY_CANCELED => {
+            "somebody cancelled it (pg_cancel_backend), or a statement_timeout is set for this user or database and a \
+             batch takes longer"
+        }
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            SESSION_ENDED
+        }
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            "the program was stopped in the middle of a transaction; the next run catches up"
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "this is a standby, or default_transaction_read_only is on: name the server that can be written to"
+        }
+        SqlState::UNIQUE_VIOLATION | SqlState::FOREIGN_KEY_VIOLATION => {
+            "somebody else writes to these tables: `etl verify` says which rows are wrong, and `etl rebuild` repairs \
+             the dimensions"
+        }
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
+            "a publication or a subscription forbids the change: give the table a replica identity \
+             (alter table … replica identity full)"
+        }
+        SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
+            "another session was in the way; the next run catches up"
+        }
+        _ => return None,
+    })
+}

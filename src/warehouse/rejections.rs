@@ -1,0 +1,454 @@
+//! The dead-letter table: rejected files, kept whole with a reason until a good version of the file
+//! arrives or a retry accepts their document.
+//!
+//! A file has at most one rejection that is open. Rejected again with the same content or a longer
+//! one, it stays that rejection; with other content, the earlier one is superseded.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use postgres::types::Type;
+use postgres::{GenericClient, Row, Transaction};
+
+use super::error::{Doing, Error};
+use super::rows::{self, Columns};
+use crate::checkpoint::InboxName;
+use crate::clock::FileTime;
+use crate::entity::Kind;
+use crate::event::{Rejection, subject};
+use crate::source::Source;
+use crate::stamp::FileStamp;
+
+/// A file that is not an event.
+#[derive(Debug)]
+pub struct RejectedFile<'a> {
+    /// Its name as text.
+    pub name: &'a str,
+    /// Its stamp when it was read.
+    pub stamp: FileStamp,
+    /// Why.
+    pub rejection: &'a Rejection,
+    /// Its content, `None` if it was not read.
+    pub document: Option<&'a [u8]>,
+}
+
+/// The rejections of one folder in a batch.
+#[derive(Debug)]
+pub struct FolderRejections {
+    run_id: i64,
+    source: Source,
+    inbox: InboxName,
+    /// Whether some file of the folder had a rejection before the batch.
+    had_any: bool,
+    /// Names of the files that the batch has rejected.
+    written: HashSet<String>,
+}
+
+/// How the content of a file compares with that of its earlier rejection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Same,
+    Grown,
+    Other,
+}
+
+impl FolderRejections {
+    /// Those of a folder, in a batch of this run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the statement fails.
+    pub fn new(
+        transaction: &mut impl GenericClient,
+        run_id: i64,
+        source: Source,
+        inbox: &InboxName,
+    ) -> Result<FolderRejections, Error> {
+        let row = transaction
+            .query_typed_one(
+                include_str!("../../sql/rejection/has_any.sql"),
+                &[(&source.name(), Type::TEXT), (&inbox.as_str(), Type::TEXT)],
+            )
+            .doing("looking for earlier rejections")?;
+        Ok(FolderRejections {
+            run_id,
+            source,
+            inbox: inbox.clone(),
+            had_any: row.get("has_any"),
+            written: HashSet::new(),
+        })
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        self.had_any || self.written.contains(name)
+    }
+
+    /// Closes the open rejections of these files: a good version of each was loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the statement fails.
+    pub fn resolve<'n>(
+        &self,
+        transaction: &mut impl GenericClient,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<(), Error> {
+        let names: Vec<&str> = names.filter(|name| self.may_have(name)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        transaction
+            .execute_typed(
+                include_str!("../../sql/rejection/resolve.sql"),
+                &[
+                    (&self.run_id, Type::INT8),
+                    (&self.source.name(), Type::TEXT),
+                    (&self.inbox.as_str(), Type::TEXT),
+                    (&names, Type::TEXT_ARRAY),
+                ],
+            )
+            .doing("resolving rejections")?;
+        Ok(())
+    }
+
+    /// Keeps rejected files. If a file is among them more than once, the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub fn keep(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        mut files: Vec<RejectedFile<'_>>,
+    ) -> Result<(), Error> {
+        let mut names = HashSet::with_capacity(files.len());
+        files.reverse();
+        files.retain(|file| names.insert(file.name));
+        files.reverse();
+        let (standing, mut new): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| self.may_have(file.name));
+        new.extend(self.keep_standing(transaction, standing)?);
+        self.copy(transaction, &new)?;
+        self.written
+            .extend(new.iter().map(|file| file.name.to_owned()));
+        Ok(())
+    }
+
+    /// Renews or closes the earlier rejections of these files, and returns the files that need one
+    /// of their own.
+    fn keep_standing<'f>(
+        &self,
+        transaction: &mut Transaction<'_>,
+        files: Vec<RejectedFile<'f>>,
+    ) -> Result<Vec<RejectedFile<'f>>, Error> {
+        if files.is_empty() {
+            return Ok(files);
+        }
+        let mut columns = Columns::default();
+        columns.push(Type::TEXT, self.source.name());
+        columns.push(Type::TEXT, self.inbox.as_str());
+        columns.push_each(Type::TEXT_ARRAY, &files, |file| file.name);
+        columns.push_each(Type::BYTEA_ARRAY, &files, |file| file.document);
+        let rows = transaction
+            .query_typed(
+                include_str!("../../sql/rejection/standing.sql"),
+                &columns.parameters(),
+            )
+            .doing("comparing files with their earlier rejections")?;
+        let (mut renewed, mut superseded) = (Vec::new(), Vec::new());
+        let mut needs_own = vec![true; files.len()];
+        for row in &rows {
+            let position = usize::try_from(row.get::<_, i64>("position")).map_or(0, |one| one - 1);
+            let rejected_id: i64 = row.get("rejected_id");
+            let content = match row.get("content") {
+                "same" => Content::Same,
+                "grown" => Content::Grown,
+                _ => Content::Other,
+            };
+            match (content, row.get::<_, bool>("is_dismissed")) {
+                // Nobody wants to hear of the same document again.
+                (Content::Same, true) => needs_own[position] = false,
+                (Content::Same | Content::Grown, false) => {
+                    needs_own[position] = false;
+                    renewed.push((rejected_id, &files[position]));
+                }
+                (Content::Grown, true) | (Content::Other, _) => superseded.push(rejected_id),
+            }
+        }
+        self.renew(transaction, &renewed)?;
+        if !superseded.is_empty() {
+            transaction
+                .execute_typed(
+                    include_str!("../../sql/rejection/supersede.sql"),
+                    &[(&self.run_id, Type::INT8), (&superseded, Type::INT8_ARRAY)],
+                )
+                .doing("superseding rejections")?;
+        }
+        let mut needs_own = needs_own.into_iter();
+        let mut files = files;
+        files.retain(|_| needs_own.next().unwrap_or(true));
+        Ok(files)
+    }
+
+    fn renew(
+        &self,
+        transaction: &mut Transaction<'_>,
+        files: &[(i64, &RejectedFile<'_>)],
+    ) -> Result<(), Error> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let subjects: Vec<Option<(Kind, i64)>> = files
+            .iter()
+            .map(|(_, file)| self.subject_of(file))
+            .collect();
+        let mut columns = Columns::default();
+        columns.push(Type::INT8, self.run_id);
+        columns.push_each(Type::INT8_ARRAY, files, |(id, _)| *id);
+        columns.push_each(Type::TIMESTAMPTZ_ARRAY, files, |(_, file)| {
+            file.stamp.modified.to_utc()
+        });
+        columns.push_each(Type::TIMESTAMPTZ_ARRAY, files, |(_, file)| {
+            file.stamp.changed.to_utc()
+        });
+        columns.push_each(Type::INT8_ARRAY, files, |(_, file)| {
+            file.stamp.size.cast_signed()
+        });
+        columns.push_each(Type::TEXT_ARRAY, files, |(_, file)| file.rejection.code());
+        columns.push_each(Type::TEXT_ARRAY, files, |(_, file)| {
+            file.rejection.to_string()
+        });
+        columns.push_each(Type::TEXT_ARRAY, &subjects, |subject| {
+            subject.map(|(kind, _)| kind.name())
+        });
+        columns.push_each(Type::INT8_ARRAY, &subjects, |subject| {
+            subject.map(|(_, id)| id)
+        });
+        columns.push_each(Type::BYTEA_ARRAY, files, |(_, file)| file.document);
+        transaction
+            .execute_typed(
+                include_str!("../../sql/rejection/renew.sql"),
+                &columns.parameters(),
+            )
+            .doing("renewing rejections")?;
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        transaction: &mut Transaction<'_>,
+        files: &[RejectedFile<'_>],
+    ) -> Result<(), Error> {
+        rows::copy(
+            transaction,
+            include_str!("../../sql/rejection/copy.sql"),
+            files,
+            |file, row| {
+                let subject = self.subject_of(file);
+                row.text(self.source.name());
+                row.text(self.inbox.as_str());
+                row.text(file.name);
+                row.time(file.stamp.modified.to_utc());
+                row.time(file.stamp.changed.to_utc());
+                row.integer(file.stamp.size.cast_signed());
+                row.text(file.rejection.code());
+                row.text(&file.rejection.to_string());
+                row.optional(subject, |row, (kind, _)| row.text(kind.name()));
+                row.optional(subject, |row, (_, id)| row.integer(id));
+                row.optional(file.document, |row, document| row.bytes(document));
+                row.integer(self.run_id);
+            },
+            "keeping rejected files",
+        )
+    }
+
+    fn subject_of(&self, file: &RejectedFile<'_>) -> Option<(Kind, i64)> {
+        subject(file.document?, self.source)
+    }
+}
+
+/// Open rejections of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRejections {
+    /// The source.
+    pub source: Source,
+    /// Name of the inbox.
+    pub inbox: InboxName,
+    /// How many have a document to validate.
+    pub with_document: i64,
+    /// How many have none, because their file was not read.
+    pub without_document: i64,
+}
+
+/// Open rejections by folder, those with these numbers or all.
+///
+/// # Errors
+///
+/// [`Error::Database`] when they cannot be read.
+pub fn open(
+    client: &mut impl GenericClient,
+    ids: Option<&[i64]>,
+) -> Result<Vec<OpenRejections>, Error> {
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/rejection/open.sql"),
+            &[(&ids, Type::INT8_ARRAY)],
+        )
+        .doing("counting open rejections")?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            Some(OpenRejections {
+                source: Source::named(row.get("source"))?,
+                inbox: row.get::<_, &str>("inbox").parse().ok()?,
+                with_document: row.get("with_document"),
+                without_document: row.get("without_document"),
+            })
+        })
+        .collect())
+}
+
+/// Of the rejections with these numbers, those that are closed.
+///
+/// # Errors
+///
+/// [`Error::UnknownRejections`] when some do not exist, [`Error::Database`] when they cannot be
+/// read.
+pub fn closed(client: &mut impl GenericClient, ids: &[i64]) -> Result<Vec<i64>, Error> {
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/rejection/unknown_or_closed.sql"),
+            &[(&ids, Type::INT8_ARRAY)],
+        )
+        .doing("looking up rejections")?;
+    let (unknown, closed): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| row.get("is_unknown"));
+    let ids = |rows: Vec<&Row>| {
+        rows.into_iter()
+            .map(|row| row.get("rejected_id"))
+            .collect::<Vec<i64>>()
+    };
+    match unknown.is_empty() {
+        true => Ok(ids(closed)),
+        false => Err(Error::UnknownRejections(ids(unknown))),
+    }
+}
+
+/// A rejected file as the database has it, to be validated again.
+#[derive(Clone, Debug)]
+pub struct KeptFile {
+    /// Number of the rejection.
+    pub rejected_id: i64,
+    /// Name of the file as text.
+    pub name: String,
+    /// Its stamp when it was rejected, in whole microseconds and without an inode number.
+    pub stamp: FileStamp,
+    /// Content of the file.
+    pub document: Vec<u8>,
+}
+
+/// How much of what is kept is read at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Most documents.
+    pub documents: i64,
+    /// Bytes of documents after which no other one is begun.
+    pub bytes: i64,
+}
+
+/// The open rejections of a folder that have a document and a number after `after`, those with these
+/// numbers or all, as many as there is room for; in the order in which their files changed.
+///
+/// # Errors
+///
+/// [`Error::Database`] when they cannot be read.
+pub fn next_documents(
+    client: &mut impl GenericClient,
+    source: Source,
+    inbox: &InboxName,
+    ids: Option<&[i64]>,
+    after: i64,
+    room: Room,
+) -> Result<Vec<KeptFile>, Error> {
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/rejection/next_documents.sql"),
+            &[
+                (&source.name(), Type::TEXT),
+                (&inbox.as_str(), Type::TEXT),
+                (&ids, Type::INT8_ARRAY),
+                (&after, Type::INT8),
+                (&room.documents, Type::INT8),
+                (&room.bytes, Type::INT8),
+            ],
+        )
+        .doing("reading rejected documents")?;
+    let time = |row: &Row, column: &str| FileTime::from(row.get::<_, DateTime<Utc>>(column));
+    Ok(rows
+        .iter()
+        .map(|row| KeptFile {
+            rejected_id: row.get("rejected_id"),
+            name: row.get("file_name"),
+            stamp: FileStamp {
+                inode: 0,
+                size: row.get::<_, i64>("file_size").cast_unsigned(),
+                modified: time(row, "file_modified_at"),
+                changed: time(row, "file_changed_at"),
+            },
+            document: row.get("document"),
+        })
+        .collect())
+}
+
+/// Closes rejections whose documents a retry has accepted.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn accept(
+    transaction: &mut impl GenericClient,
+    run_id: i64,
+    rejected_ids: &[i64],
+) -> Result<(), Error> {
+    if rejected_ids.is_empty() {
+        return Ok(());
+    }
+    transaction
+        .execute_typed(
+            include_str!("../../sql/rejection/accept.sql"),
+            &[(&run_id, Type::INT8), (&rejected_ids, Type::INT8_ARRAY)],
+        )
+        .doing("resolving rejections")?;
+    Ok(())
+}
+
+/// Gives rejections that stay the reason that they have now.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn revalidate(
+    transaction: &mut impl GenericClient,
+    run_id: i64,
+    rejections: &[(i64, &Rejection)],
+) -> Result<(), Error> {
+    if rejections.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    columns.push(Type::INT8, run_id);
+    columns.push_each(Type::INT8_ARRAY, rejections, |(id, _)| *id);
+    columns.push_each(Type::TEXT_ARRAY, rejections, |(_, rejection)| {
+        rejection.code()
+    });
+    columns.push_each(Type::TEXT_ARRAY, rejections, |(_, rejection)| {
+        rejection.to_string()
+    });
+    transaction
+        .execute_typed(
+            include_str!("../../sql/rejection/revalidate.sql"),
+            &columns.parameters(),
+        )
+        .doing("giving rejections their reason")?;
+    Ok(())
+}

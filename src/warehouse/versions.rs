@@ -1,0 +1,178 @@
+//! The versions of a dimension in the database: reading one from a row, and writing revisions.
+
+use chrono::{DateTime, Utc};
+use postgres::types::Type;
+use postgres::{Row, Transaction};
+
+use super::dimension::{BrokenKeys, Revised};
+use super::error::{Doing, Error};
+use super::rows::{self, Columns, RowReader};
+use super::statement;
+use crate::entity::Entity;
+use crate::timeline::{Revision, StoredVersion, Version};
+
+/// Checks at once what a commit would check, so that the key is known for which it fails.
+const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
+
+/// Reads a version from a row; else says why it cannot be represented.
+pub(super) fn stored_version<E: Entity>(row: &Row) -> Result<StoredVersion<E>, String> {
+    let read = || -> Result<StoredVersion<E>, postgres::Error> {
+        let mut reader = RowReader(row);
+        Ok(StoredVersion {
+            key: reader.column("version_key")?,
+            version: Version {
+                valid_from: reader.column("valid_from")?,
+                valid_to: reader.column("valid_to")?,
+                event_id: reader.column("event_id")?,
+                state: E::read(&mut reader)?,
+            },
+        })
+    };
+    read().map_err(|cause| format!("a version cannot be read: {cause}"))
+}
+
+/// Writes revisions. Where the database refuses to change the versions of a key, the key is added to
+/// the broken ones; the transaction goes on, but cannot be committed then.
+///
+/// # Errors
+///
+/// [`Error::Database`] when a statement fails for another reason.
+pub(super) fn write<E: Entity>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+    broken: &mut BrokenKeys,
+) -> Result<Revised, Error> {
+    if revisions.is_empty() {
+        return Ok(Revised::default());
+    }
+    let mut savepoint = transaction
+        .transaction()
+        .doing("beginning to write versions")?;
+    let refusal = match try_write(&mut savepoint, revisions) {
+        Ok(revised) => {
+            savepoint.commit().doing("writing versions")?;
+            return Ok(revised);
+        }
+        Err(error) => match error.refusal() {
+            Some(refusal) => refusal,
+            None => return Err(error),
+        },
+    };
+    savepoint
+        .rollback()
+        .doing("rolling back refused versions")?;
+    if let [(entity_id, _)] = revisions {
+        broken.insert((E::KIND, *entity_id), refusal);
+        return Ok(Revised::default());
+    }
+    let (first, second) = revisions.split_at(revisions.len() / 2);
+    let mut revised = write(transaction, first, broken)?;
+    revised += write(transaction, second, broken)?;
+    Ok(revised)
+}
+
+/// Writes what is removed first, then what has changed, then what is new, so that at no time two
+/// versions of a key have the same start or the same end.
+fn try_write<E: Entity>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+) -> Result<Revised, Error> {
+    delete(transaction, revisions)?;
+    update(transaction, revisions)?;
+    let opened = open(transaction, revisions)?;
+    transaction
+        .batch_execute(CHECK_NOW)
+        .doing("checking the versions")?;
+    Ok(Revised {
+        opened,
+        closed: revisions.iter().map(|(_, revision)| revision.closed).sum(),
+        changed: revisions
+            .iter()
+            .map(|(_, revision)| revision.rewritten)
+            .sum(),
+    })
+}
+
+fn delete<E: Entity>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+) -> Result<(), Error> {
+    let (keys, removed): (Vec<i64>, Vec<i64>) = revisions
+        .iter()
+        .flat_map(|(entity_id, revision)| revision.removed.iter().map(|key| (*entity_id, *key)))
+        .unzip();
+    if removed.is_empty() {
+        return Ok(());
+    }
+    transaction
+        .execute_typed(
+            &statement::fill(statement::VERSION_DELETE, E::KIND),
+            &[(&keys, Type::INT8_ARRAY), (&removed, Type::INT8_ARRAY)],
+        )
+        .doing("deleting versions")?;
+    Ok(())
+}
+
+fn update<E: Entity>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+) -> Result<(), Error> {
+    let changed: Vec<(i64, &StoredVersion<E>)> = revisions
+        .iter()
+        .flat_map(|(entity_id, revision)| {
+            let changed = revision.changed.iter();
+            changed.map(|stored| (*entity_id, stored))
+        })
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let versions = || changed.iter().map(|(_, stored)| &stored.version);
+    let mut columns = Columns::default();
+    columns.push_each(Type::INT8_ARRAY, &changed, |(entity_id, _)| *entity_id);
+    columns.push_each(Type::INT8_ARRAY, &changed, |(_, stored)| stored.key);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, versions(), |version| {
+        version.valid_from
+    });
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, versions(), |version| {
+        version.valid_to
+    });
+    columns.push_each(Type::UUID_ARRAY, versions(), |version| version.event_id);
+    let states: Vec<&E> = versions().map(|version| &version.state).collect();
+    columns.push_attributes(&states);
+    transaction
+        .execute_typed(
+            &statement::fill(statement::VERSION_UPDATE, E::KIND),
+            &columns.parameters(),
+        )
+        .doing("updating versions")?;
+    Ok(())
+}
+
+/// Writes new versions; returns how many.
+fn open<E: Entity>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+) -> Result<i64, Error> {
+    let opened: Vec<(i64, &Version<E>)> = revisions
+        .iter()
+        .flat_map(|(entity_id, revision)| {
+            let opened = revision.opened.iter();
+            opened.map(|version| (*entity_id, version))
+        })
+        .collect();
+    rows::copy(
+        transaction,
+        &statement::fill(statement::VERSION_COPY, E::KIND),
+        &opened,
+        |(entity_id, version), row| {
+            row.integer(*entity_id);
+            row.time(version.valid_from);
+            row.optional(version.valid_to, |row, time: DateTime<Utc>| row.time(time));
+            row.uuid(version.event_id);
+            row.attributes(&version.state);
+        },
+        "opening versions",
+    )?;
+    Ok(opened.len() as i64)
+}
