@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::history::Entity;
 use crate::interruption::Signal;
 use crate::source::Source;
+use crate::warehouse::address::{AddressError, ConnectError};
 
 /// Why a command failed. The text never holds a password.
 #[derive(Debug, Error)]
@@ -33,16 +34,13 @@ pub enum Error {
         advice: &'static str,
     },
 
+    /// The settings of the warehouse's address make no sense.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+
     /// No connection to the warehouse.
-    #[error("no connection to the warehouse ({address}): {cause}; {advice}")]
-    Connection {
-        /// Where it was looked for, without a password.
-        address: String,
-        /// What the server or the system says.
-        cause: String,
-        /// What to do.
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
 
     /// PostgreSQL refused a statement, or went away during one.
     #[error("the warehouse failed while {doing}: {cause}")]
@@ -264,8 +262,12 @@ pub fn explain_with_advice(error: &postgres::Error) -> String {
 /// What to do about an error whose code tells it, whatever was being done.
 pub fn advice(error: &postgres::Error) -> Option<&'static str> {
     Some(match *error.code()? {
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+        SqlState::INVALID_PASSWORD => {
             "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
+        }
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check the user in DATABASE_URL (POSTGRES_USER), and the server's pg_hba.conf, which may require TLS \
+             (sslmode=require) or none (sslmode=disable)"
         }
         SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
         SqlState::INSUFFICIENT_PRIVILEGE => {

@@ -43,13 +43,13 @@ fn main() -> ExitCode {
 
 fn exit_code(error: &Error) -> ExitCode {
     ExitCode::from(match error {
-        Error::Setting(_) => WRONG_USAGE,
+        Error::Setting(_) | Error::Address(_) => WRONG_USAGE,
         _ => FAILED,
     })
 }
 
 fn act(cli: &Cli) -> Result<ExitCode, Error> {
-    let warehouse = || Address::find(cli.database_url.as_deref());
+    let warehouse = || Address::find(cli.database_url.as_deref()).map_err(Error::from);
     match &cli.command {
         Command::Run(arguments) => load(&warehouse()?, arguments),
         Command::Status(arguments) => show_status(&warehouse()?, arguments),

@@ -1,141 +1,218 @@
-//! Where the warehouse is and who asks: from `DATABASE_URL`, or from the parts in `database.env`.
+//! Where the warehouse is and who asks: from `DATABASE_URL`, or from the parts in `database.env`;
+//! and connecting to it within a limit.
 
 use std::env;
+use std::error::Error as _;
 use std::fmt;
-use std::str::FromStr;
+use std::io;
+use std::num::NonZeroU16;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use postgres::config::{Host, SslMode};
+use postgres::config::Host;
 use postgres::{Client, Config};
+use thiserror::Error;
 
-use super::encryption::Encryption;
-use crate::error::{Error, explain};
+use super::tls::{self, Tls, TlsError};
+use crate::error::{advice, explain};
 
 /// PostgreSQL's port unless told otherwise.
 const DEFAULT_PORT: u16 = 5432;
 
-/// How long to wait for the server to take a connection, and then for its answers until the session
-/// is set up, unless the URL says otherwise (`connect_timeout`); cron's next run is not far.
+/// How long connecting may take as a whole, unless the URL says otherwise (`connect_timeout`):
+/// names, network, TLS, login and the set-up of the session. The next run from cron is not far.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be silent before it is tried, and how long the other side may leave
+/// How long a connection may be silent before it is probed, and how long the other side may leave
 /// data unacknowledged: much shorter than the system's two hours, for which a vanished machine
 /// would keep the lock of its run.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A setting that makes no sense, so that nothing was tried. The text never holds a password.
+#[derive(Debug, Error)]
+pub enum AddressError {
+    /// Nothing is set.
+    #[error(
+        "no warehouse is named: set DATABASE_URL (postgresql://user:password@host:port/database), or DB_HOST, DB_PORT, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB"
+    )]
+    Missing,
+
+    /// The URL is of another kind, or none.
+    #[error(
+        "DATABASE_URL (--database-url) must have the form postgresql://user:password@host:port/database"
+    )]
+    NotUrl,
+
+    /// The parts of the URL cannot be told from each other.
+    #[error(
+        "DATABASE_URL (--database-url) has more than one @, or a / or ? before the @: in a user, a password or a parameter, write @ as %40, / as %2F, ? as %3F, : as %3A and % as %25"
+    )]
+    NotEncoded,
+
+    /// The URL has a parameter that does not exist, or a value that makes no sense.
+    #[error("DATABASE_URL (--database-url) cannot be read: {}", explain(.source))]
+    Url {
+        /// What the database client says.
+        source: postgres::Error,
+    },
+
+    /// The URL names no host.
+    #[error(
+        "DATABASE_URL (--database-url) names no host: write postgresql://user:password@host:port/database, or ?host=FOLDER for a socket"
+    )]
+    NoHost,
+
+    /// The port is no number, or too large a one.
+    #[error("DB_PORT is {0:?}; it must be a number from 1 to 65535, usually {DEFAULT_PORT}")]
+    Port(String),
+
+    /// The settings of TLS make no sense.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Why there is no connection to the warehouse. The text never holds a password.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The network, TLS or the server refused it.
+    #[error("no connection to the warehouse ({address}): {}; {advice}", explain(.source))]
+    Refused {
+        /// Where the warehouse should be.
+        address: String,
+        /// What the database client says.
+        source: postgres::Error,
+        /// What to do.
+        advice: &'static str,
+    },
+
+    /// It took too long.
+    #[error(
+        "no connection to the warehouse ({address}): timed out after {limit}; check whether the server hangs, or a proxy before it; the next run catches up",
+        limit = humantime::format_duration(*.limit)
+    )]
+    TimedOut {
+        /// Where the warehouse should be.
+        address: String,
+        /// How long connecting may take.
+        limit: Duration,
+    },
+
+    /// The system starts no thread.
+    #[error(
+        "no connection to the warehouse ({address}): the system starts no thread for it: {source}; this user or machine runs too many; the next run catches up"
+    )]
+    NoThread {
+        /// Where the warehouse should be.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
 
 /// How the warehouse is reached. Displaying it shows no password.
 #[derive(Clone)]
 pub struct Address {
     config: Config,
-    encryption: Encryption,
+    tls: Tls,
     limit: Duration,
-}
-
-/// What the thread that connects tells.
-enum News<T> {
-    /// A server has taken the connection.
-    Taken,
-    /// It has come to an end.
-    Done(Result<T, Error>),
 }
 
 impl Address {
     /// The address that a URL or the environment gives: the URL if there is one, else `DB_HOST`,
-    /// `DB_PORT`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`. What the URL does not say
-    /// of encryption, `PGSSLMODE` and `PGSSLROOTCERT` do.
+    /// `DB_PORT`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`. `PGSSLMODE` and
+    /// `PGSSLROOTCERT` hold where the URL has no `sslmode` and `sslrootcert`.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] when nothing is set, or what is set makes no sense.
-    pub fn find(url: Option<&str>) -> Result<Address, Error> {
-        let (mut config, encryption) = match url.filter(|url| !url.is_empty()) {
+    /// [`AddressError`] if nothing is set, or what is set makes no sense.
+    pub fn find(url: Option<&str>) -> Result<Address, AddressError> {
+        let (mut config, tls) = match url.filter(|url| !url.is_empty()) {
             Some(url) => from_url(url)?,
-            None => (from_parts()?, Encryption::find(None, None)?),
+            None => (from_parts()?, TlsParameters::default()),
         };
+        let mode = match is_local(&config) {
+            true => Some("disable".to_owned()),
+            false => tls.mode.or_else(|| variable("PGSSLMODE")),
+        };
+        let authorities = tls.authorities.or_else(|| variable("PGSSLROOTCERT"));
+        let tls = Tls::new(mode.as_deref(), authorities.as_deref())?;
         if config.get_application_name().is_none() {
             config.application_name("etl");
         }
-        let limit = match config.get_connect_timeout() {
-            Some(limit) => *limit,
-            None => CONNECT_LIMIT,
-        };
+        let limit = config.get_connect_timeout().copied();
+        let limit = limit.unwrap_or(CONNECT_LIMIT);
         config
-            .connect_timeout(limit)
+            // A host may have several addresses: one that leads nowhere leaves time for the next.
+            .connect_timeout(limit / 2)
             .keepalives_idle(SILENCE_LIMIT)
             .tcp_user_timeout(SILENCE_LIMIT);
-        Ok(Address {
-            config,
-            encryption,
-            limit,
-        })
+        Ok(Address { config, tls, limit })
     }
 
     /// Connects and sets the session up.
     ///
-    /// The client's own limit ends once a server has taken the connection, which the system does
-    /// for one that hangs. So what follows is done in a thread, and one that hears nothing is left
-    /// behind: its client cannot be interrupted.
+    /// The client has a limit for the network alone, and waits for ever for a server that takes the
+    /// connection and says nothing. So it works in a thread, which is left behind when the limit is
+    /// over: the client cannot be interrupted.
     ///
     /// # Errors
     ///
-    /// As [`super::Warehouse::connect`], and those of `set_up`.
+    /// [`ConnectError`] if the network, TLS or the server refuses, or the limit is over.
     pub(super) fn connect<T: Send + 'static>(
         &self,
-        set_up: impl FnOnce(&mut Client) -> Result<T, Error> + Send + 'static,
-    ) -> Result<(Client, T), Error> {
-        let (news, heard) = mpsc::channel();
-        let address = self.clone();
-        let connecting = thread::Builder::new().spawn(move || {
-            let taken = news.clone();
-            // Nobody hears them any more once the limit is over.
-            let on_taken = move || drop(taken.send(News::Taken));
-            let done = address
-                .encryption
-                .connect(&address.config, &address.to_string(), on_taken)
-                .and_then(|mut client| set_up(&mut client).map(|made| (client, made)));
-            drop(news.send(News::Done(done)));
-        });
-        if let Err(error) = connecting {
-            return Err(self.no_connection(
-                format!("no thread can be started for it: {error}"),
-                "this user or machine runs too many; the next run catches up",
-            ));
-        }
-        let mut deadline: Option<Instant> = None;
-        loop {
-            let next = match deadline {
-                // Until then the client keeps to the limit, for each host and address in turn.
-                None => heard.recv().map_err(RecvTimeoutError::from),
-                Some(deadline) => {
-                    heard.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                }
-            };
-            match next {
-                Ok(News::Taken) => deadline = Instant::now().checked_add(self.limit),
-                Ok(News::Done(done)) => return done,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(self.no_connection(
-                        format!(
-                            "timed out: the server took the connection and did not answer within {}",
-                            humantime::format_duration(self.limit)
-                        ),
-                        "look whether the server hangs, or a proxy before it; the next run catches up",
-                    ));
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    unreachable!("the thread that connects tells how that ended")
-                }
-            }
+        set_up: fn(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<(Client, T), ConnectError> {
+        let (sender, receiver) = mpsc::channel();
+        let Address { config, tls, limit } = self.clone();
+        thread::Builder::new()
+            .spawn(move || {
+                let connected = tls
+                    .connect(config)
+                    .and_then(|mut client| set_up(&mut client).map(|made| (client, made)));
+                // Once the limit is over, nobody receives it.
+                drop(sender.send(connected));
+            })
+            .map_err(|source| ConnectError::NoThread {
+                address: self.to_string(),
+                source,
+            })?;
+        match receiver.recv_timeout(limit) {
+            Ok(connected) => connected.map_err(|source| self.refused(source)),
+            Err(RecvTimeoutError::Timeout) => Err(ConnectError::TimedOut {
+                address: self.to_string(),
+                limit,
+            }),
+            Err(RecvTimeoutError::Disconnected) => panic!("the database client panicked"),
         }
     }
 
-    fn no_connection(&self, cause: String, advice: &'static str) -> Error {
-        Error::Connection {
+    fn refused(&self, source: postgres::Error) -> ConnectError {
+        let cause = source.source();
+        let network = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+        let handshake = network.and_then(|error| error.get_ref()?.downcast_ref());
+        let is_network = network.is_some() || source.is_closed();
+        let has_password = self.config.get_password().is_some();
+        let advice = match (advice(&source), handshake) {
+            (Some(advice), _) => advice,
+            (None, Some(handshake)) => tls::advice(handshake),
+            (None, None) if is_network => {
+                "start the server, or correct the address; the next run catches up"
+            }
+            // What the server said makes the client stop.
+            (None, None) => match (self.tls.is_required(), has_password) {
+                (true, true) => "set ssl = on at the server, or sslmode=prefer",
+                (true, false) => {
+                    "set ssl = on at the server, or sslmode=prefer; set a password if it asks for one"
+                }
+                (false, false) => "set a password in DATABASE_URL or POSTGRES_PASSWORD",
+                (false, true) => "correct DATABASE_URL or the server's pg_hba.conf",
+            },
+        };
+        ConnectError::Refused {
             address: self.to_string(),
-            cause,
+            source,
             advice,
         }
     }
@@ -143,116 +220,80 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = &self.config;
-        let host = match config.get_hosts().first() {
-            // A password with an @ that is not written %40 would end up in what is taken for the
-            // host.
-            Some(Host::Tcp(host)) => host.rsplit('@').next().unwrap_or_default().to_owned(),
-            Some(Host::Unix(folder)) => folder.display().to_string(),
-            None => "localhost".to_owned(),
-        };
-        let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
-        let user = config.get_user().unwrap_or("the system user");
-        write!(f, "{host}:{port}, user {user}")?;
-        match config.get_dbname() {
+        let ports = self.config.get_ports();
+        for (index, host) in self.config.get_hosts().iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            match host {
+                Host::Tcp(name) => write!(f, "{separator}{name}")?,
+                Host::Unix(folder) => write!(f, "{separator}{}", folder.display())?,
+            }
+            let port = ports.get(index).or_else(|| ports.first());
+            write!(f, ":{}", port.unwrap_or(&DEFAULT_PORT))?;
+        }
+        let user = self.config.get_user().unwrap_or("the system user");
+        write!(f, ", user {user}")?;
+        match self.config.get_dbname() {
             Some(database) => write!(f, ", database {database}"),
             None => Ok(()),
         }
     }
 }
 
-fn from_url(url: &str) -> Result<(Config, Encryption), Error> {
-    let setting = |cause: &str| {
-        Error::Setting(format!(
-            "DATABASE_URL (--database-url) {cause}; its form is postgresql://user:password@host:port/database, with \
-             %40 for an @ in a password and %2F for a /"
-        ))
-    };
-    let mut parameters = Parameters::take(url);
-    let mut config = Config::from_str(&parameters.rest)
-        .map_err(|error| setting(&format!("cannot be read: {}", explain(&error))))?;
-    // The client's other form, host=… port=…, is its own to read.
-    parameters.mode = parameters.mode.or(match config.get_ssl_mode() {
-        SslMode::Disable => Some("disable".to_owned()),
-        SslMode::Require => Some("require".to_owned()),
-        _ => None,
-    });
-    if config.get_hosts().is_empty() {
-        // TLS wants a name to ask for.
-        for address in config.get_hostaddrs().to_vec() {
-            config.host(&address.to_string());
-        }
-    }
-    if config.get_hosts().is_empty() {
-        return Err(setting("names no host"));
-    }
-    let encryption = Encryption::find(parameters.mode, parameters.root_certificate)?;
-    Ok((config, encryption))
+/// Whether every host is a folder with a socket, where there is no TLS.
+fn is_local(config: &Config) -> bool {
+    let hosts = config.get_hosts();
+    config.get_hostaddrs().is_empty() && hosts.iter().all(|host| matches!(host, Host::Unix(_)))
 }
 
-/// The parameters of a URL that the client does not read as libpq does, and the URL without them.
+/// The parameters of a URL that are not left to the database client: it knows three modes and no
+/// authorities.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Parameters {
+struct TlsParameters {
     mode: Option<String>,
-    root_certificate: Option<String>,
-    rest: String,
+    authorities: Option<String>,
 }
 
-impl Parameters {
-    fn take(url: &str) -> Parameters {
-        // The client takes all before the first @ for the user and the password, and may find a ?
-        // in them.
-        let credentials = url.find('@').map_or(0, |at| at + 1);
-        let query = url[credentials..]
-            .find('?')
-            .map_or(url.len(), |mark| credentials + mark);
-        let mut taken = Parameters {
-            rest: url[..query].to_owned(),
-            ..Parameters::default()
-        };
-        let mut separator = '?';
-        for parameter in url[query..]
-            .strip_prefix('?')
-            .into_iter()
-            .flat_map(|query| query.split('&'))
-        {
-            let value = |text| Some(percent_decode_str(text).decode_utf8_lossy().into_owned());
-            match parameter.split_once('=') {
-                Some(("sslmode", text)) => taken.mode = value(text),
-                Some(("sslrootcert", text)) => taken.root_certificate = value(text),
-                _ => {
-                    taken.rest.push(separator);
-                    taken.rest.push_str(parameter);
-                    separator = '&';
-                }
-            }
+fn from_url(url: &str) -> Result<(Config, TlsParameters), AddressError> {
+    let rest = ["postgresql://", "postgres://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme))
+        .ok_or(AddressError::NotUrl)?;
+    // The client takes everything up to the first @ for the user and the password, wherever it is,
+    // and would show the rest of a password as a host.
+    let (credentials, place) = rest.split_once('@').unwrap_or(("", rest));
+    if credentials.contains(['/', '?']) || place.contains('@') {
+        return Err(AddressError::NotEncoded);
+    }
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut tls = TlsParameters::default();
+    let mut others = Vec::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let value = |text| Some(percent_decode_str(text).decode_utf8_lossy().into_owned());
+        match parameter.split_once('=') {
+            Some(("sslmode", text)) => tls.mode = value(text),
+            Some(("sslrootcert", text)) => tls.authorities = value(text),
+            _ => others.push(parameter),
         }
-        taken
+    }
+    let config: Config = format!("{before}?{}", others.join("&"))
+        .parse()
+        .map_err(|source| AddressError::Url { source })?;
+    match config.get_hosts().is_empty() {
+        true => Err(AddressError::NoHost),
+        false => Ok((config, tls)),
     }
 }
 
-fn from_parts() -> Result<Config, Error> {
-    let [host, port, user, password, database] = [
-        "DB_HOST",
-        "DB_PORT",
-        "POSTGRES_USER",
-        "POSTGRES_PASSWORD",
-        "POSTGRES_DB",
-    ]
-    .map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
+fn from_parts() -> Result<Config, AddressError> {
+    let [host, user, database] = ["DB_HOST", "POSTGRES_USER", "POSTGRES_DB"].map(variable);
     if host.is_none() && user.is_none() && database.is_none() {
-        return Err(Error::Setting(
-            "no warehouse is named: set DATABASE_URL (postgresql://user:password@host:port/database), or DB_HOST, \
-             DB_PORT, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB"
-                .to_owned(),
-        ));
+        return Err(AddressError::Missing);
     }
-    let port = match port {
-        Some(port) => port.parse().map_err(|_| {
-            Error::Setting(format!(
-                "DB_PORT is {port:?}, which is no port number: {DEFAULT_PORT} is the usual one"
-            ))
-        })?,
+    let port = match variable("DB_PORT") {
+        Some(port) => match port.parse::<NonZeroU16>() {
+            Ok(number) => number.get(),
+            Err(_) => return Err(AddressError::Port(port)),
+        },
         None => DEFAULT_PORT,
     };
     let user = user.as_deref().unwrap_or("postgres");
@@ -262,55 +303,13 @@ fn from_parts() -> Result<Config, Error> {
         .port(port)
         .user(user)
         .dbname(database.as_deref().unwrap_or(user));
-    if let Some(password) = password {
+    if let Some(password) = variable("POSTGRES_PASSWORD") {
         config.password(password);
     }
     Ok(config)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Parameters;
-
-    #[test]
-    fn parameters_of_encryption_are_taken_out_of_a_url() {
-        let taken = |rest: &str, mode: Option<&str>, root_certificate: Option<&str>| Parameters {
-            mode: mode.map(str::to_owned),
-            root_certificate: root_certificate.map(str::to_owned),
-            rest: rest.to_owned(),
-        };
-        for (url, expected) in [
-            (
-                "postgresql://u:p@h/d",
-                taken("postgresql://u:p@h/d", None, None),
-            ),
-            (
-                "postgresql://u:p@h/d?sslmode=verify-full&connect_timeout=3&sslrootcert=%2Fetc%2Froot%20ca.crt",
-                taken(
-                    "postgresql://u:p@h/d?connect_timeout=3",
-                    Some("verify-full"),
-                    Some("/etc/root ca.crt"),
-                ),
-            ),
-            (
-                "postgresql://h/d?sslmode=disable",
-                taken("postgresql://h/d", Some("disable"), None),
-            ),
-            // A password may look like parameters.
-            (
-                "postgresql://u:a?sslmode=disable@h/d?sslmode=require",
-                taken(
-                    "postgresql://u:a?sslmode=disable@h/d",
-                    Some("require"),
-                    None,
-                ),
-            ),
-            (
-                "host=h password=a?b",
-                taken("host=h password=a?b", None, None),
-            ),
-        ] {
-            assert_eq!(Parameters::take(url), expected, "{url}");
-        }
-    }
+/// A variable of the environment; an empty one is not set, as compose files make them.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }

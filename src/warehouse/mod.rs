@@ -7,10 +7,10 @@
 
 pub mod address;
 pub mod dimension;
-mod encryption;
 pub mod rejected;
 pub mod rows;
 mod schema;
+mod tls;
 
 use chrono::{DateTime, Utc};
 use postgres::error::SqlState;
@@ -80,14 +80,11 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] when there is no server, or it does not answer, or it does not let this
-    /// user in, or it is not the one that was asked for; [`Error::Setting`] when what TLS needs
-    /// cannot be read; [`Error::Database`] when the session cannot be set up.
+    /// [`Error::Connect`] when there is no server, or it does not answer, or it does not let this
+    /// user in, or it is not the one that was asked for, or the session cannot be set up.
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
         let (client, has_schema) = address.connect(|client| {
-            let answers = client
-                .simple_query(SESSION)
-                .doing("setting up the session")?;
+            let answers = client.simple_query(SESSION)?;
             Ok(answers.iter().any(
                 |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
             ))

@@ -1,14 +1,10 @@
 //! What can be wrong around the loader: one clear line, exit status 1, and the next run catches up.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
 
 use crate::loader::{Loader, event_id, said, user_event};
-use crate::proxy::{Cut, Proxy};
-use crate::server::{PASSWORD, server};
+use crate::server::PASSWORD;
 
 /// Runs with other settings and expects one line that says all of this, and exit status `status`.
 pub fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&str]) {
@@ -26,181 +22,8 @@ pub fn fails(loader: &Loader, status: i32, settings: &[(&str, &str)], words: &[&
 }
 
 #[test]
-fn the_warehouse_is_down() {
+fn arguments_that_make_no_sense_are_wrong_usage() {
     let loader = Loader::new();
-    loader.put_user(1);
-    // A port that nobody listens on, since it was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port")
-        .port();
-    let url = format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/x");
-    fails(
-        &loader,
-        1,
-        &[("DATABASE_URL", &url)],
-        &["no connection", "refused", "the next run catches up"],
-    );
-    assert_eq!(loader.run(&[])["loaded"], 1);
-}
-
-#[test]
-fn a_server_that_takes_the_connection_and_says_nothing_is_given_up() {
-    let loader = Loader::new();
-    // The system takes connections for a program that never asks for them, as it does for one that
-    // hangs.
-    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    let [one, other] = silent
-        .each_ref()
-        .map(|listener| listener.local_addr().expect("a port").port());
-    // One that waits for ever is to fail, and not to wait for ever.
-    thread::spawn(move || {
-        sleep(Duration::from_secs(60));
-        drop(silent);
-    });
-    let proxy = Proxy::start();
-    proxy.cut(Cut::Silence);
-    for (url, limit) in [
-        (
-            format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=1"),
-            1,
-        ),
-        (
-            format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=2&sslmode=disable"),
-            2,
-        ),
-        (
-            format!("postgresql://u@127.0.0.1:{one}/x?sslmode=require&connect_timeout=1"),
-            1,
-        ),
-        // Whichever of several it is.
-        (
-            format!("postgresql://u@127.0.0.1:{one},127.0.0.1:{other}/x?connect_timeout=1"),
-            1,
-        ),
-        (
-            format!("postgresql://u@127.0.0.1:1,127.0.0.1:{other}/x?connect_timeout=1"),
-            1,
-        ),
-        // Even once it has let the user in.
-        (
-            format!("{}?connect_timeout=1", proxy.url(&loader.database)),
-            1,
-        ),
-    ] {
-        let began = Instant::now();
-        let words = format!("did not answer within {limit}s; look whether the server hangs");
-        fails(
-            &loader,
-            1,
-            &[("DATABASE_URL", &url)],
-            &[
-                "no connection to the warehouse (127.0.0.1:",
-                "timed out",
-                &words,
-            ],
-        );
-        let took = began.elapsed();
-        let limit = Duration::from_secs(limit);
-        assert!(took >= limit && took < 3 * limit, "{took:?}: {url}");
-    }
-    let url = format!("postgresql://u@127.0.0.1:{one}/x?connect_timeout=1");
-    for arguments in [["status", "--max-lag=5m"], ["rejected", "list"]] {
-        let output = loader
-            .command(&arguments)
-            .env("DATABASE_URL", &url)
-            .output();
-        let said = said(output.expect("etl can be started"));
-        assert_eq!(said.status, 1, "{}", said.log);
-        assert!(said.log.contains("did not answer"), "{}", said.log);
-    }
-    proxy.cut(Cut::Nowhere);
-    loader.put_user(1);
-    let output = loader
-        .command(&["run", "--json"])
-        .env("DATABASE_URL", proxy.url(&loader.database))
-        .output();
-    let said = said(output.expect("etl can be started"));
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-}
-
-#[test]
-fn the_password_is_wrong_or_the_database_is_not_there() {
-    let loader = Loader::new();
-    loader.put_user(1);
-    let port = server().port;
-    let url = |password: &str, database: &str| {
-        format!("postgresql://postgres:{password}@127.0.0.1:{port}/{database}")
-    };
-    let wrong = url("wrong", &loader.database);
-    fails(
-        &loader,
-        1,
-        &[("DATABASE_URL", &wrong)],
-        &["password authentication failed", "POSTGRES_PASSWORD"],
-    );
-    let elsewhere = url(PASSWORD, "nowhere");
-    fails(
-        &loader,
-        1,
-        &[("DATABASE_URL", &elsewhere)],
-        &["\"nowhere\" does not exist", "create the database"],
-    );
-    let right = url(PASSWORD, &loader.database);
-    let output = loader
-        .command(&["run", "--json"])
-        .env("DATABASE_URL", right)
-        .output();
-    assert!(
-        said(output.expect("etl can be started"))
-            .out
-            .contains("\"loaded\":1")
-    );
-}
-
-#[test]
-fn the_parts_of_the_address_are_read_from_the_environment() {
-    let loader = Loader::new();
-    loader.put_user(1);
-    let mut command = loader.command(&["run", "--json"]);
-    // An empty setting is none, as compose files make them.
-    command
-        .env("DATABASE_URL", "")
-        .env("DB_HOST", "127.0.0.1")
-        .env("DB_PORT", server().port.to_string())
-        .env("POSTGRES_USER", "postgres")
-        .env("POSTGRES_PASSWORD", PASSWORD)
-        .env("POSTGRES_DB", &loader.database);
-    let said = said(command.output().expect("etl can be started"));
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-}
-
-#[test]
-fn settings_that_make_no_sense_are_wrong_usage() {
-    let loader = Loader::new();
-    fails(
-        &loader,
-        2,
-        &[("DATABASE_URL", "postgresql://")],
-        &["DATABASE_URL", "names no host"],
-    );
-    // An @ in a password has to be written %40; what comes after it must not be taken for something
-    // to show.
-    fails(
-        &loader,
-        1,
-        &[(
-            "DATABASE_URL",
-            &format!("postgresql://u:p@{PASSWORD}@127.0.0.1:1/x"),
-        )],
-        &["no connection"],
-    );
-    fails(
-        &loader,
-        2,
-        &[("DATABASE_URL", "postgresql://u:not-a-secret@h:port/x")],
-        &["DATABASE_URL"],
-    );
     for arguments in [
         vec!["run", "--since", "yesterday"],
         vec!["run", "--since", "2999-01-01 12:00", "--dry-run"],
@@ -212,10 +35,6 @@ fn settings_that_make_no_sense_are_wrong_usage() {
     ] {
         assert_eq!(loader.etl(&arguments).status, 2, "{arguments:?}");
     }
-    let output = loader.command(&["run"]).env_remove("DATABASE_URL").output();
-    let said = said(output.expect("etl can be started"));
-    assert_eq!(said.status, 2);
-    assert!(said.log.contains("set DATABASE_URL"), "{}", said.log);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! stops it at a step, `proxy` cuts its connection; `terminal` shows what it draws. The other modules are the tests.
 
 mod acceptance;
+mod address;
 mod audit;
 mod books;
 mod clock;
