@@ -192,15 +192,15 @@ impl Address {
         let cause = source.source();
         let network = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
         let handshake = network.and_then(|error| error.get_ref()?.downcast_ref());
-        let is_network = network.is_some() || source.is_closed();
+        let is_from_outside = network.is_some() || source.is_closed() || source.code().is_some();
         let has_password = self.config.get_password().is_some();
         let advice = match (advice(&source), handshake) {
             (Some(advice), _) => advice,
             (None, Some(handshake)) => tls::advice(handshake),
-            (None, None) if is_network => {
+            (None, None) if is_from_outside => {
                 "start the server, or correct the address; the next run catches up"
             }
-            // What the server said makes the client stop.
+            // The client stops by itself: the settings and the server do not fit.
             (None, None) => match (self.tls.is_required(), has_password) {
                 (true, true) => "set ssl = on at the server, or sslmode=prefer",
                 (true, false) => {
