@@ -1,5 +1,5 @@
-//! A report on one page: the health of the loader, the content and freshness of the
-//! warehouse, and the volume of events and rejections over time.
+//! A report on one page: which warehouse this is, its health, its content and freshness, and the
+//! volume of events and rejections over time.
 //!
 //! The database counts, in as many buckets and classes as a page can show, so that the size of the
 //! page does not depend on the size of the warehouse. Each [`section`] reads its part from one
@@ -13,6 +13,7 @@ mod kind;
 mod page;
 mod quantity;
 mod section;
+mod server;
 mod snapshot;
 mod span;
 mod table;
@@ -30,6 +31,7 @@ use crate::error::Error;
 use crate::warehouse::Warehouse;
 use health::Health;
 use section::{ActiveCards, Freshness, Lateness, Rejections, Totals, Versions, Volume};
+use server::Server;
 use snapshot::Snapshot;
 use span::Spans;
 
@@ -44,6 +46,7 @@ const FILE_MODE: u32 = 0o666;
 pub struct Report {
     /// When reading began.
     read_at: DateTime<Utc>,
+    server: Server,
     health: Health,
     spans: Spans,
     totals: Totals,
@@ -68,6 +71,7 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
     let rejections = Rejections::read(snapshot, &spans)?;
     Ok(Report {
         read_at,
+        server: Server::read(snapshot)?,
         totals: Totals::read(snapshot, &spans, &health.sources, &rejections)?,
         freshness: Freshness::read(snapshot, &spans)?,
         volume: Volume::read(snapshot, &spans)?,

@@ -25,7 +25,7 @@ pub fn page(report: &Report) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { "Warehouse report" }
+                title { (report.server.short()) " – warehouse report" }
                 style { (PreEscaped(STYLE)) (PreEscaped(hue::rules(&hues))) }
             }
             body { (main(report)) }
@@ -39,6 +39,7 @@ fn main(report: &Report) -> Markup {
     html! {
         main {
             h1 { "Warehouse report" }
+            p.note { (report.server) }
             p.note { "As of " strong { (moment(report.read_at)) } }
             (health(&report.health.problems))
             (report.totals)

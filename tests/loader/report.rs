@@ -1,4 +1,4 @@
-//! `etl report`: the page is self-contained, names its problems and its content, and no
+//! `etl report`: the page is self-contained, names its warehouse, its problems and its content, and no
 //! text becomes markup.
 
 use std::fs;
@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::loader::{Loader, card_event, event_id, user_event};
-use crate::server::is_root;
+use crate::loader::{Loader, card_event, event_id, said, user_event};
+use crate::server::{is_root, server};
 
 /// Writes the report to standard output.
 fn page(loader: &Loader) -> String {
@@ -155,11 +155,37 @@ fn an_empty_warehouse_has_a_report_and_no_schema_has_none() {
 }
 
 #[test]
-fn problems_are_at_the_top() {
+fn the_report_says_which_warehouse_it_is_of_and_what_is_wrong() {
     let loader = Loader::new();
     let migrated = loader.etl(&["migrate"]);
     assert_eq!(migrated.status, 0, "{}", migrated.log);
-    let page = page(&loader);
+    let report = |url: &str| {
+        let mut command = loader.command(&["report", "-"]);
+        let output = command.env("DATABASE_URL", url).output();
+        let written = said(output.expect("etl can be started"));
+        assert_eq!((written.status, written.log.as_str()), (0, ""));
+        check(&written.out);
+        written.out
+    };
+    let page = report(&server().tcp_url(&loader.database));
+    let database = &loader.database;
+    let port = server().port;
+    for words in [
+        format!("<title>{database} on 127.0.0.1 – warehouse report</title>"),
+        format!(
+            "Database <strong><bdi>{database}</bdi></strong> on <strong>127.0.0.1</strong>, port {port}, PostgreSQL "
+        ),
+    ] {
+        assert!(
+            page.contains(&words),
+            "{words} is missing in {}",
+            body(&page)
+        );
+    }
+    let by_socket = self::page(&loader);
+    let words = format!(", by the socket of port {port}, PostgreSQL ");
+    assert!(by_socket.contains(&words), "{}", body(&by_socket));
+
     // No run has scanned either source.
     let problems = page.split_once("2 problems").map(|(_, problems)| problems);
     let (problems, _) = problems
@@ -175,7 +201,7 @@ fn problems_are_at_the_top() {
     let totals = page.find("<dl class=\"totals\">").expect("the totals");
     assert!(page.find("2 problems").expect("problems") < totals);
     loader.run(&[]);
-    assert!(crate::report::page(&loader).contains("✓ Healthy"));
+    assert!(self::page(&loader).contains("✓ Healthy"));
 }
 
 #[test]
