@@ -1,4 +1,4 @@
--- The time range of files, accepted and rejected, as in event_spans.sql.
+-- The time ranges of files, accepted and rejected, and of runs that found something, as in event_spans.sql.
 select
   'files' as subject,
   count(*) as moments,
@@ -8,3 +8,10 @@ from (
   union all
   select file_modified_at as written_at from landing.rejected_event
 ) as files
+union all
+select
+  'runs' as subject,
+  count(*) as moments,
+  percentile_disc(array[0, 0.005, 0.995, 1]) within group (order by started_at) as bounds
+from etl.run
+where files > 0

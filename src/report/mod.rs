@@ -1,5 +1,5 @@
 //! A report on one page: which warehouse this is, its health, its content and freshness, and the
-//! volume of events and rejections over time.
+//! volume of events, rejections and runs over time.
 //!
 //! The database counts, in as many buckets and classes as a page can show, so that the size of the
 //! page does not depend on the size of the warehouse. Each [`section`] reads its part from one
@@ -30,7 +30,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::warehouse::Warehouse;
 use health::Health;
-use section::{ActiveCards, Freshness, Lateness, Rejections, Totals, Versions, Volume};
+use section::{ActiveCards, Freshness, Lateness, Rejections, Runs, Totals, Versions, Volume};
 use server::Server;
 use snapshot::Snapshot;
 use span::Spans;
@@ -53,6 +53,7 @@ pub struct Report {
     freshness: Freshness,
     volume: Volume,
     rejections: Rejections,
+    runs: Runs,
     active_cards: ActiveCards,
     lateness: Lateness,
     versions: Versions,
@@ -75,6 +76,7 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
         totals: Totals::read(snapshot, &spans, &health.sources, &rejections)?,
         freshness: Freshness::read(snapshot, &spans)?,
         volume: Volume::read(snapshot, &spans)?,
+        runs: Runs::read(snapshot, &spans)?,
         active_cards: ActiveCards::read(snapshot, &spans)?,
         lateness: Lateness::read(snapshot)?,
         versions: Versions::read(snapshot)?,

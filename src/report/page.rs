@@ -46,6 +46,7 @@ fn main(report: &Report) -> Markup {
             (report.freshness.section(&report.health.sources, report.read_at))
             (report.volume.section(&report.spans))
             (report.rejections.section(&report.spans))
+            (report.runs.section(&report.spans))
             (report.active_cards.section())
             (report.lateness.section())
             (report.versions.section())

@@ -1,4 +1,4 @@
-//! The time range of events and files.
+//! The time range of events, files and runs.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -20,6 +20,8 @@ pub enum Subject {
     Events,
     /// Accepted and rejected files, by modification time.
     Files,
+    /// Runs that found something, by start.
+    Runs,
 }
 
 impl Subject {
@@ -27,6 +29,7 @@ impl Subject {
         match self {
             Subject::Events => "events",
             Subject::Files => "files",
+            Subject::Runs => "runs",
         }
     }
 
@@ -158,7 +161,7 @@ mod tests {
             Some((990, 1_100))
         );
         assert_eq!(shown(vec![span("events", [5; 4])]), Some((5, 6)));
-        // Files have charts of their own.
+        // Files and runs have charts of their own.
         let files = || span("files", [50_000, 50_000, 50_009, 50_009]);
         assert_eq!(shown(vec![cards(), files()]), Some((1_000, 1_100)));
         assert_eq!(shown(vec![files()]), None);

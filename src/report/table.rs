@@ -48,6 +48,11 @@ pub fn wide(label: &str, columns: &[Column<'_>], rows: impl IntoIterator<Item = 
     scrolled(label, Some("stacked"), columns, rows)
 }
 
+/// A table of many rows and columns. On a phone it scrolls sideways.
+pub fn long(label: &str, columns: &[Column<'_>], rows: impl IntoIterator<Item = Row>) -> Markup {
+    scrolled(label, None, columns, rows)
+}
+
 /// A folded table.
 pub fn folded(
     summary: &str,

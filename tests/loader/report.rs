@@ -149,6 +149,7 @@ fn an_empty_warehouse_has_a_report_and_no_schema_has_none() {
         "No event has been loaded",
         "There are no active cards yet",
         "No file has been rejected",
+        "No run has found a file yet",
     ] {
         assert!(page.contains(sentence), "{sentence}");
     }
@@ -292,7 +293,17 @@ fn users_and_cards_have_their_colours_and_nothing_else_has_them() {
         ("users", ["user-events", "user-versions"].as_slice()),
         ("cards", &["card-events", "card-versions", "active-cards"]),
         ("rejected", &["rejected-share", "rejected-files", "reasons"]),
-        ("everything", &["delay", "to-file", "to-warehouse"]),
+        (
+            "everything",
+            &[
+                "delay",
+                "to-file",
+                "to-warehouse",
+                "run-durations",
+                "run-rates",
+                "duplicates",
+            ],
+        ),
     ] {
         let rule = format!(".{hue} {{ --hue: ");
         assert_eq!(
@@ -310,16 +321,18 @@ fn users_and_cards_have_their_colours_and_nothing_else_has_them() {
     }
 
     // The key is above the chart, in the colour and the order of the lines; no name covers a line.
-    let figure = figure(&page, "delay");
-    let (caption, chart) = figure.split_once("</figcaption>").expect("a caption");
-    let high = caption.find("<span class=\"everything key broken\">95th percentile</span>");
-    let median = caption.find("<span class=\"everything key whole\">median</span>");
-    assert!(high.is_some() && high < median, "{caption}");
-    let svg = chart.split("<details>").next().unwrap_or_default();
-    assert!(
-        !svg.contains(">95th percentile<") && !svg.contains(">median<"),
-        "{svg}"
-    );
+    for id in ["delay", "run-durations"] {
+        let figure = figure(&page, id);
+        let (caption, chart) = figure.split_once("</figcaption>").expect("a caption");
+        let high = caption.find("<span class=\"everything key broken\">95th percentile</span>");
+        let median = caption.find("<span class=\"everything key whole\">median</span>");
+        assert!(high.is_some() && high < median, "{caption}");
+        let svg = chart.split("<details>").next().unwrap_or_default();
+        assert!(
+            !svg.contains(">95th percentile<") && !svg.contains(">median<"),
+            "{svg}"
+        );
+    }
 }
 
 #[test]
@@ -377,6 +390,54 @@ fn the_share_of_rejected_files_has_its_denominator() {
     let share = figure(&page, "rejected-share");
     assert!(share.contains(">100%</text>"), "{share}");
     assert!(share.contains("at most 100% per second."), "{share}");
+}
+
+#[test]
+fn runs_are_listed_newest_first_with_their_duplicates() {
+    let loader = Loader::new();
+    for number in 0..3 {
+        loader.put_user(number);
+    }
+    loader.put("users/bad.json", "[]");
+    loader.run(&[]);
+    loader.put_user(3);
+    loader.run(&[]);
+    loader.run(&["--since", "7d"]);
+
+    let page = page(&loader);
+    assert!(
+        page.contains("<dt>Duplicates</dt><dd>4<"),
+        "{}",
+        body(&page)
+    );
+    let runs = table(&page, "The newest runs that found something");
+    // Number, start, duration and rate differ from test to test.
+    let counts: Vec<Vec<&str>> = runs
+        .iter()
+        .map(|run| {
+            let cells = [2, 5, 6, 7, 8, 9].iter();
+            cells.map(|cell| run[*cell].as_str()).collect()
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ["users, cards (backfill)", "5", "0", "4", "1", "0"],
+            ["users, cards", "1", "1", "0", "0", "0"],
+            ["users, cards", "4", "3", "0", "1", "0"],
+        ]
+    );
+    for run in &runs {
+        assert!(run[3].ends_with('s') && run[3] != "0 s", "{run:?}");
+        assert!(run[4].replace(',', "").parse::<u64>().is_ok(), "{run:?}");
+    }
+    let figures = table(&page, "id=\"duplicates-title\"");
+    let sum = |column: usize| -> u64 {
+        let cells = figures.iter().map(|row| row[column].parse::<u64>());
+        cells.map(|number| number.expect("a number")).sum()
+    };
+    // Runs, files and duplicates.
+    assert_eq!([sum(1), sum(5), sum(6)], [3, 10, 4]);
 }
 
 /// The beginning of the page, for a readable message.
