@@ -1,4 +1,4 @@
--- By how many the active cards changed in each bucket of time, and before the first one (null). Parameters as in
+-- The change of the number of active cards in each bucket, and before the first bucket (null). Parameters as in
 -- volume.sql.
 with changes as (
   select valid_from as changed_at, 1 as change

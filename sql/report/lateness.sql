@@ -1,9 +1,7 @@
--- How long after the event its file was written and the warehouse had it: events by pair of classes, whose lower
--- bounds are $1, in seconds. Class 0 is below the first bound.
+-- Seconds from an event to its file and to the end of the run that loaded it: events by pair of classes. $1 are the
+-- lower bounds of the classes; class 0 is below the first bound.
 with events as (
-  select event_at, file_modified_at, run_id from landing.user_event
-  union all
-  select event_at, file_modified_at, run_id from landing.card_event
+  {events}
 ),
 
 delays as (

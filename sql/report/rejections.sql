@@ -1,5 +1,4 @@
--- Rejected files by source and reason, open and resolved, each with its newest example; $1 is how many characters of a
--- text are shown.
+-- Rejected files by source and reason, open and resolved, with the newest. $1 is how many characters of a text are read.
 with reasons as (
   select
     source,

@@ -1,8 +1,5 @@
--- What the warehouse holds now.
+-- The number of entities of a kind, and of their versions.
 select
-  (select count(*) from warehouse.user_current) as users,
-  (select count(*) from warehouse.dim_user) as user_versions,
-  (select count(*) from warehouse.card_current) as cards,
-  (select count(*) from warehouse.card_current where active) as active_cards,
-  (select count(*) from warehouse.dim_card) as card_versions,
-  (select count(*) from warehouse.card_without_user) as cards_without_user
+  '{kind}' as kind,
+  (select count(*) from warehouse.{kind}_current) as entities,
+  (select count(*) from warehouse.dim_{kind}) as versions

@@ -1,10 +1,4 @@
--- How many users and cards have how many versions, by classes whose lower bounds are $1.
-with keys as (
-  select 'user' as kind, count(*) as versions from warehouse.dim_user group by user_id
-  union all
-  select 'card' as kind, count(*) as versions from warehouse.dim_card group by card_id
-)
-
-select kind, width_bucket(versions, $1::bigint[]) as class, count(*) as keys
-from keys
-group by 1, 2
+-- The number of keys of a kind by class of their number of versions. $1 are the lower bounds of the classes.
+select '{kind}' as kind, width_bucket(versions, $1::bigint[]) as class, count(*) as keys
+from (select count(*) as versions from warehouse.dim_{kind} group by {kind}_id) as keys
+group by class

@@ -1,0 +1,110 @@
+//! Volume: events of each kind over time.
+
+use maud::{Markup, html};
+
+use super::nothing;
+use crate::error::Error;
+use crate::report::chart::{Bars, TimeAxis, Words, bars};
+use crate::report::kind::{KINDS, Kind, with_events};
+use crate::report::quantity::{Unit, grouped};
+use crate::report::snapshot::Snapshot;
+use crate::report::span::{Spans, Subject};
+use crate::report::table::{Column, figures, number};
+
+/// Events over time.
+#[derive(Debug)]
+pub struct Volume(Option<Counts>);
+
+/// Events per bucket.
+#[derive(Debug)]
+struct Counts {
+    axis: TimeAxis,
+    kinds: Vec<(Kind, Vec<i64>)>,
+}
+
+impl Volume {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when it cannot be read.
+    pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<Volume, Error> {
+        let Some(axis) = spans.axis(Subject::Events) else {
+            return Ok(Volume(None));
+        };
+        let sql = with_events(include_str!("../../../sql/report/volume.sql"));
+        let rows = snapshot.buckets(&sql, &axis)?;
+        let kinds = KINDS.map(|kind| {
+            let mut counts = vec![0; axis.buckets];
+            let of_kind = |row: &&(_, postgres::Row)| row.1.get::<_, &str>("kind") == kind.name;
+            for (bucket, row) in rows.iter().filter(of_kind) {
+                if let Some(bucket) = bucket {
+                    counts[*bucket] = row.get("events");
+                }
+            }
+            (kind, counts)
+        });
+        Ok(Volume(Some(Counts {
+            axis,
+            kinds: kinds.into(),
+        })))
+    }
+
+    /// The section.
+    pub fn section(&self, spans: &Spans) -> Markup {
+        html! {
+            h2 { "Volume" }
+            @match &self.0 {
+                Some(counts) => {
+                    @let shown = counts.kinds.iter().flat_map(|(_, counts)| counts).sum();
+                    @if let Some(note) = spans.left_out(Subject::Events, &counts.axis, shown) { (note) }
+                    (counts.charts())
+                }
+                None => (nothing("No event has been loaded yet.")),
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn charts(&self) -> Markup {
+        let titles: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|(kind, _)| format!("{} events", kind.singular))
+            .collect();
+        let columns: Vec<_> = titles.iter().map(|title| Column::Number(title)).collect();
+        html! {
+            @for ((kind, counts), title) in self.kinds.iter().zip(&titles) {
+                figure { (self.chart(*kind, title, counts)) }
+            }
+            (figures(&self.axis, &columns, |bucket| {
+                self.kinds.iter().map(|(_, counts)| number(counts[bucket])).collect()
+            }))
+        }
+    }
+
+    fn chart(&self, kind: Kind, title: &str, counts: &[i64]) -> Markup {
+        let width = self.axis.width_in_words();
+        let words = Words {
+            id: format!("{}-events", kind.name),
+            title: title.to_owned(),
+            by: format!("per {width}"),
+            description: format!(
+                "{} in all, at most {} per {width}.",
+                grouped(counts.iter().sum()),
+                grouped(counts.iter().max().copied().unwrap_or_default())
+            ),
+        };
+        let values: Vec<f64> = counts.iter().map(|count| *count as f64).collect();
+        bars(
+            &words,
+            &self.axis,
+            &Bars {
+                values: &values,
+                unit: Unit::Things,
+                hue: kind.hue,
+            },
+        )
+    }
+}
