@@ -5,57 +5,11 @@
 //! and it never passes the clock. [`plan`] decides which files a run reads, and [`Progress`] how far
 //! the offset moves; both are functions of their parameters alone.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::clock::FileTime;
 use crate::source::Source;
 use crate::stamp::FolderIdentity;
-
-/// Longest name of an inbox, in characters: it fits a column of `etl status`.
-const MAX_NAME: usize = 32;
-
-/// Name of an inbox. Inboxes that are used in parallel each have a name, and with it their own
-/// checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InboxName(String);
-
-impl InboxName {
-    /// The name of an inbox that was given none.
-    pub const DEFAULT: &'static str = "main";
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for InboxName {
-    fn default() -> InboxName {
-        InboxName(InboxName::DEFAULT.to_owned())
-    }
-}
-
-impl fmt::Display for InboxName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for InboxName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<InboxName, String> {
-        let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-        match (1..=MAX_NAME).contains(&text.len()) && text.chars().all(allowed) {
-            true => Ok(InboxName(text.to_owned())),
-            false => Err(format!(
-                "expected 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
-            )),
-        }
-    }
-}
 
 /// How far a folder has been loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +209,7 @@ impl Progress {
 mod tests {
     use std::time::Duration;
 
-    use super::{Checkpoint, InboxName, Progress, Rescan, ScanPlan, Start, plan};
+    use super::{Checkpoint, Progress, Rescan, ScanPlan, Start, plan};
     use crate::clock::FileTime;
     use crate::entity::Kind;
     use crate::source::Source;
@@ -425,16 +379,6 @@ mod tests {
             progress.leave_pending(None);
             assert_eq!(progress.offset().map(FileTime::nanos), base);
             assert_eq!((progress.pending, progress.remaining), (1, 0));
-        }
-    }
-
-    #[test]
-    fn a_name_of_an_inbox_can_be_printed_anywhere() {
-        for name in ["main", "host-1", "a.b_c"] {
-            assert!(name.parse::<InboxName>().is_ok(), "{name}");
-        }
-        for name in ["", "a b", "\u{1b}[2J", "a/b", &"a".repeat(33)] {
-            assert!(name.parse::<InboxName>().is_err(), "{name}");
         }
     }
 }

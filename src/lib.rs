@@ -20,6 +20,7 @@ pub mod entity;
 pub mod escape;
 pub mod event;
 pub mod inbox;
+pub mod inbox_name;
 pub mod logging;
 pub mod pages;
 pub mod run;

@@ -11,19 +11,16 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::checkpoint::InboxName;
 use crate::clock::{self, Clock};
 use crate::entity::Kind;
 use crate::event::{Reason, parse_time};
+use crate::inbox::reading::MAX_FILE_SIZE;
+use crate::inbox_name::InboxName;
 use crate::logging::{self, Verbosity};
 //use crate::pages::rejected;
 use crate::run::RetryOptions;
 use crate::run::options::{From, Options};
 use crate::source::Source;
-
-/// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
-/// its text, and PostgreSQL makes none over 1 GiB.
-pub(crate) const MAX_FILE_SIZE: u64 = 16 << 20;
 
 /// Largest `--watch`, in seconds: a day.
 const MAX_WATCH: u64 = 86_400;

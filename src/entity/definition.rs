@@ -1,6 +1,35 @@
-//! The macro that makes an entity of its definition.
+//! What an entity is, and the macro that makes one of its definition.
 
-/// Defines an entity: a struct with one field for each attribute, and its [`Entity`](super::Entity).
+use std::fmt;
+
+use super::attribute::{Attribute, Reader, Value};
+
+/// The state of an entity, as one event reports it.
+///
+/// Implemented by [`entity!`] and by nothing else.
+pub trait Entity: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// Its name, as in `metadata.type` and in the names of its tables.
+    const NAME: &'static str;
+    /// The source that writes its events: a folder of the inbox.
+    const SOURCE: &'static str;
+    /// Its attributes, in the order of their columns.
+    const ATTRIBUTES: &'static [Attribute];
+
+    /// Reads the attributes by name.
+    ///
+    /// # Errors
+    ///
+    /// What the reader fails with.
+    fn read<R: Reader>(reader: &mut R) -> Result<Self, R::Error>;
+
+    /// The value of an attribute, by its position in [`Entity::ATTRIBUTES`].
+    fn value(&self, position: usize) -> Value<'_>;
+
+    /// Whether all tracked attributes are equal: a difference opens a version.
+    fn same_version(&self, other: &Self) -> bool;
+}
+
+/// Defines an entity: a struct with one field for each attribute, and its [`Entity`].
 ///
 /// Each attribute is a line: its meaning as a doc comment, `tracked` or `carried`, its name and its
 /// type. An `Option` makes it optional. The order is that of the columns.
@@ -23,31 +52,30 @@ macro_rules! entity {
             )+
         }
 
-        impl $crate::entity::Entity for $entity {
-            const KIND: $crate::entity::Kind = $crate::entity::Kind::$entity;
+        impl $crate::entity::definition::Entity for $entity {
             const NAME: &'static str = $name;
             const SOURCE: &'static str = $source;
-            const ATTRIBUTES: &'static [$crate::entity::Attribute] = &[
+            const ATTRIBUTES: &'static [$crate::entity::attribute::Attribute] = &[
                 $(
-                    $crate::entity::Attribute {
+                    $crate::entity::attribute::Attribute {
                         name: stringify!($attribute),
-                        kind: <$type as $crate::entity::Scalar>::KIND,
-                        optional: <$type as $crate::entity::Scalar>::OPTIONAL,
+                        kind: <$type as $crate::entity::attribute::Scalar>::KIND,
+                        optional: <$type as $crate::entity::attribute::Scalar>::OPTIONAL,
                         tracked: $crate::entity::definition::is_tracked!($role),
                         meaning: $meaning.trim_ascii(),
                     },
                 )+
             ];
 
-            fn read<R: $crate::entity::Reader>(reader: &mut R) -> Result<Self, R::Error> {
+            fn read<R: $crate::entity::attribute::Reader>(reader: &mut R) -> Result<Self, R::Error> {
                 Ok($entity {
-                    $($attribute: $crate::entity::Scalar::read(reader, stringify!($attribute))?,)+
+                    $($attribute: $crate::entity::attribute::Scalar::read(reader, stringify!($attribute))?,)+
                 })
             }
 
-            fn value(&self, position: usize) -> $crate::entity::Value<'_> {
-                let values: [fn(&Self) -> $crate::entity::Value<'_>; Self::ATTRIBUTES.len()] =
-                    [$(|state| $crate::entity::Scalar::value(&state.$attribute)),+];
+            fn value(&self, position: usize) -> $crate::entity::attribute::Value<'_> {
+                let values: [fn(&Self) -> $crate::entity::attribute::Value<'_>; Self::ATTRIBUTES.len()] =
+                    [$(|state| $crate::entity::attribute::Scalar::value(&state.$attribute)),+];
                 values[position](self)
             }
 

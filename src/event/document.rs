@@ -5,14 +5,12 @@
 //! complaint can name the field.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::members::{Entries, repeated};
 use super::rejection::{Refusal, Rejection, quote, shorten};
 use super::storable::{NUL, UNPAIRED_SURROGATE, check_value, string};
 use super::{syntax, time};
@@ -22,10 +20,6 @@ use crate::entity::Reader;
 /// out. It writes no exponent, so `1e131071` becomes 131,072 digits in every dump. A document may
 /// double in size at most; a small one may have one number such as `1e300` all the same.
 const LEAST_GROWTH: usize = 1_024;
-
-/// Fields that an object of the services does not exceed: room is reserved for them, and their names
-/// are compared pair by pair.
-const FEW: usize = 8;
 
 /// Length of a UUID in its one canonical form, 8-4-4-4-12 hexadecimal digits (RFC 9562).
 const UUID_CHARS: usize = 36;
@@ -269,26 +263,6 @@ impl Reader for Fields<'_> {
     }
 }
 
-/// A name that stands more than once among these.
-pub(super) fn repeated<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
-    let count = names.clone().count();
-    if count <= FEW {
-        let mut earlier = Vec::with_capacity(count);
-        for name in names {
-            if earlier.contains(&name) {
-                return Some(name);
-            }
-            earlier.push(name);
-        }
-        return None;
-    }
-    // Sorted, not compared pair by pair: a hostile document has a hundred thousand names.
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    let repeated = names.windows(2).find(|pair| pair[0] == pair[1]);
-    repeated.map(|pair| pair[0])
-}
-
 /// What a JSON value is, in words.
 fn kind(text: &str) -> &'static str {
     match text.as_bytes().first() {
@@ -304,35 +278,4 @@ fn kind(text: &str) -> &'static str {
 
 fn is_number(text: &str) -> bool {
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-}
-
-/// A JSON string, borrowed from the document where it holds no escape.
-#[derive(Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// The members of a JSON object in the order of the file, repeated ones included.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::with_capacity(FEW);
-                while let Some((Text(name), value)) = map.next_entry()? {
-                    entries.push((name, value));
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(EntriesVisitor)
-    }
 }

@@ -6,6 +6,7 @@
 //! unknown is dropped.
 
 mod document;
+mod members;
 mod rejection;
 mod storable;
 mod subject;
@@ -18,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::entity::{Entity, Kind, for_each_entity};
+use crate::entity::{Kind, Listed, for_each_entity};
 pub use rejection::{Reason, Refusal, Rejection};
 pub use subject::subject;
 pub use time::parse as parse_time;
@@ -118,7 +119,7 @@ macro_rules! define_any_event {
 for_each_entity!(define_any_event);
 
 /// An entity of which there are events.
-pub trait Recorded: Entity {
+pub trait Recorded: Listed {
     /// The event as one of any entity.
     fn wrap(event: Event<Self>) -> AnyEvent;
 

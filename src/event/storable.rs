@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::document::{Text, repeated};
+use super::members::{Text, repeated};
 use super::rejection::{Rejection, shorten};
 
 /// Levels of brackets that an unknown field may have: far above what people write, far below the

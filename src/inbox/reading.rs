@@ -8,6 +8,10 @@ use rustix::io::Errno;
 use super::{Folder, FolderError, is_regular};
 use crate::stamp::FileStamp;
 
+/// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
+/// its text, and PostgreSQL makes none over 1 GiB.
+pub const MAX_FILE_SIZE: u64 = 16 << 20;
+
 /// The result of reading a file.
 #[derive(Debug)]
 pub enum Reading {

@@ -13,11 +13,11 @@ use super::error::Error as RunError;
 use crate::entity::Kind;
 use crate::event::AnyEvent;
 use crate::source::Source;
+use crate::summary::Counts;
 use crate::warehouse::checkpoints;
-use crate::warehouse::dimension::{
-    BrokenKeys, Dimension, IncomingEvent, Landed, ReviseError, Revised, dimension, lock_dimension,
-};
+use crate::warehouse::dimension::{Dimension, IncomingEvent, Landed, dimension, lock_dimension};
 use crate::warehouse::error::Error;
+use crate::warehouse::versions::{BrokenKeys, ReviseError, Revised};
 
 /// The events of a batch on their way into the dimensions.
 pub(super) struct Batch<'b> {
@@ -147,4 +147,27 @@ impl<'b> Batch<'b> {
             false => Landing::Again(broken),
         })
     }
+}
+
+/// What a batch did to versions, each dimension's under the folder of its service, if that is among
+/// the run's.
+pub(super) fn version_counts(
+    revised: &BTreeMap<Kind, Revised>,
+    sources: &[Source],
+) -> Vec<(usize, Counts)> {
+    revised
+        .iter()
+        .map(|(kind, revised)| {
+            let own = sources
+                .iter()
+                .position(|source| *source == Source::of(*kind));
+            let counts = Counts {
+                versions_opened: revised.opened,
+                versions_closed: revised.closed,
+                versions_changed: revised.changed,
+                ..Counts::default()
+            };
+            (own.unwrap_or_default(), counts)
+        })
+        .collect()
 }

@@ -10,7 +10,7 @@ use postgres::Client;
 
 use super::error::Error;
 use super::interruption::Interruption;
-use crate::checkpoint::InboxName;
+use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::checkpoints::{self, CLAIM_LASTS, Claim};
 

@@ -40,6 +40,12 @@ pub enum Error {
     Signals(#[source] io::Error),
 }
 
+impl From<Signal> for Error {
+    fn from(signal: Signal) -> Error {
+        Error::Interrupted(signal)
+    }
+}
+
 impl Error {
     /// An error of the warehouse within a batch.
     pub(super) fn unfinished(error: warehouse::error::Error) -> Error {

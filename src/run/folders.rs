@@ -10,8 +10,9 @@ use super::options::Options;
 use super::scan::{FolderScan, FolderState};
 use crate::clock::FileTime;
 use crate::summary::Counts;
-use crate::warehouse::checkpoints::{self, Advance, PendingFile, RecentFile};
+use crate::warehouse::checkpoints::{self, Advance};
 use crate::warehouse::error::Error;
+use crate::warehouse::processed_files::{PendingFile, RecentFile, remember_files};
 use crate::warehouse::rejections::{FolderRejections, RejectedFile};
 
 /// One folder in one batch.
@@ -129,12 +130,12 @@ impl FolderState {
         }
         if self.forgets_all {
             let everything = FileTime::from_nanos(i64::MAX);
-            checkpoints::remember_files(transaction, source, inbox, everything, &[])?;
+            remember_files(transaction, source, inbox, everything, &[])?;
             self.forgets_all = false;
         }
         if let Some(offset) = self.progress.offset() {
             let horizon = offset.before(options.overlap);
-            checkpoints::remember_files(transaction, source, inbox, horizon, &recent)?;
+            remember_files(transaction, source, inbox, horizon, &recent)?;
         }
         checkpoints::advance(
             transaction,

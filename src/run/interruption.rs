@@ -13,8 +13,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-use super::error::Error;
-
 /// Signals within this time are one: `timeout` sends its own to the process and to its group.
 const TOGETHER: Duration = Duration::from_millis(50);
 
@@ -73,20 +71,20 @@ impl Interruption {
     ///
     /// # Errors
     ///
-    /// [`Error::Signals`] when the system does not let it.
-    pub fn listen() -> Result<Interruption, Error> {
-        listen().map_err(Error::Signals)
+    /// When the system does not allow it.
+    pub fn listen() -> io::Result<Interruption> {
+        listen()
     }
 
     /// Whether to go on.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] once a signal came.
-    pub fn check(&self) -> Result<(), Error> {
+    /// The signal, once one was received.
+    pub fn check(&self) -> Result<(), Signal> {
         match c_int::try_from(self.signal.load(Ordering::SeqCst)) {
             Ok(0) | Err(_) => Ok(()),
-            Ok(number) => Err(Error::Interrupted(Signal(number))),
+            Ok(number) => Err(Signal(number)),
         }
     }
 }

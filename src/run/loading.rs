@@ -5,34 +5,29 @@ use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use postgres::{Client, Transaction};
 
-use super::Run;
-use super::batch::{Batch, Landing};
+use super::bar::Bar;
+use super::batch::{Batch, Landing, version_counts};
 use super::chunk::Chunk;
 use super::claim::RENEW_AFTER;
 use super::error::Error;
+use super::feed::{Feed, READER_PATIENCE, Room};
 use super::folders::FolderBatch;
+use super::interruption::Interruption;
+use super::options::Options;
+use super::outcome::Work;
 use super::reader::{Next, ReadAhead, read_again};
 use super::scan::{FolderScan, FolderState};
-use crate::entity::Kind;
+use super::warnings::FileWarnings;
 use crate::source::Source;
-use crate::summary::Counts;
-use crate::warehouse::dimension::{BrokenKeys, Revised};
+use crate::summary::{Counts, Summary};
 use crate::warehouse::error::Doing;
+use crate::warehouse::processed_files::keep_pending;
+use crate::warehouse::runs::RunRecord;
+use crate::warehouse::versions::BrokenKeys;
 use crate::warehouse::{self, checkpoints};
-
-/// Bytes of documents that a batch takes before it is closed, even if it has room for more files: the
-/// states that its events report are in memory until the timelines are revised.
-const BATCH_BYTES: usize = 64 << 20;
-
-/// How long files are read for one batch: a run over a slow disk makes progress that often.
-const BATCH_TIME: Duration = Duration::from_secs(60);
-
-/// How long a transaction waits for the next files. It is begun before all files of the batch are
-/// read only if the first ones were read that fast; and if later ones are not, it is committed
-/// without them.
-const READER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Where batches are written to.
 pub(super) enum Target<'c> {
@@ -64,48 +59,21 @@ impl Target<'_> {
     }
 }
 
-/// How much more a batch can take.
-struct Room {
-    files: usize,
-    bytes: usize,
-    began: Instant,
-}
-
-impl Room {
-    fn is_full(&self) -> bool {
-        self.files == 0 || self.bytes == 0 || self.began.elapsed() >= BATCH_TIME
-    }
-
-    fn take(&mut self, chunk: &Chunk) {
-        self.files = self.files.saturating_sub(chunk.files.len());
-        self.bytes = self.bytes.saturating_sub(chunk.bytes());
-    }
-}
-
-/// The chunks of a batch: those that are read already, and then those of the reader.
-struct Feed<'f, 's> {
-    chunks: VecDeque<Chunk>,
-    reader: Option<&'f mut ReadAhead<'s>>,
-    room: Room,
-}
-
-impl Feed<'_, '_> {
-    /// The next chunk, if there is one without much waiting and the batch has room for it.
-    fn next(&mut self) -> Result<Option<Chunk>, Error> {
-        if let Some(chunk) = self.chunks.pop_front() {
-            return Ok(Some(chunk));
-        }
-        let Some(reader) = self.reader.as_mut().filter(|_| !self.room.is_full()) else {
-            return Ok(None);
-        };
-        match reader.next(self.room.files, READER_PATIENCE)? {
-            Next::Chunk(chunk) => {
-                self.room.take(&chunk);
-                Ok(Some(chunk))
-            }
-            Next::NotYet | Next::End => Ok(None),
-        }
-    }
+/// What loads the files of a run.
+pub(super) struct Loader<'r> {
+    pub(super) options: &'r Options,
+    /// Number of the run, zero until it has claimed something.
+    pub(super) run_id: i64,
+    /// The folders it loads: those that it is asked to, then those that it has claimed, then those
+    /// that it could scan.
+    pub(super) sources: Vec<Source>,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) summary: Summary,
+    /// What its batches have done.
+    pub(super) done: Work,
+    pub(super) warnings: FileWarnings,
+    pub(super) bar: Bar,
+    pub(super) interruption: Interruption,
 }
 
 /// What a batch is made of: folders, and positions of their files.
@@ -120,7 +88,22 @@ enum Attempt {
     Again(BrokenKeys, Option<Chunk>),
 }
 
-impl Run<'_> {
+impl<'r> Loader<'r> {
+    /// A loader that has done nothing yet.
+    pub(super) fn new(options: &'r Options) -> Loader<'r> {
+        Loader {
+            options,
+            run_id: 0,
+            sources: options.sources.clone(),
+            started_at: options.clock.now(),
+            summary: Summary::default(),
+            done: Work::default(),
+            warnings: FileWarnings::default(),
+            bar: Bar::default(),
+            interruption: Interruption::never(),
+        }
+    }
+
     /// Loads the files of the scanned folders, and rolls that back.
     pub(super) fn try_files(
         &mut self,
@@ -148,11 +131,7 @@ impl Run<'_> {
             let mut reader = ReadAhead::start(scope, scans, options);
             let mut carried = VecDeque::new();
             loop {
-                let mut room = Room {
-                    files: options.batch_size.get(),
-                    bytes: BATCH_BYTES,
-                    began: Instant::now(),
-                };
+                let mut room = Room::new(options.batch_size.get());
                 self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
                 if carried.is_empty() {
                     return Ok(());
@@ -223,11 +202,7 @@ impl Run<'_> {
             let mut again = Feed {
                 chunks: read_again(scans, self.options, &ranges)?,
                 reader: None,
-                room: Room {
-                    files: 0,
-                    bytes: 0,
-                    began: Instant::now(),
-                },
+                room: Room::new(0),
             };
             let mut taken = Ranges::new();
             match self.try_batch(target, scans, states, &mut again, &broken, &mut taken)? {
@@ -353,27 +328,68 @@ impl Run<'_> {
         self.warnings.log();
         Ok(Attempt::Done(left))
     }
-}
 
-/// What a batch did to versions, each dimension's under the folder of its service, if that is among
-/// the run's.
-pub(super) fn version_counts(
-    revised: &BTreeMap<Kind, Revised>,
-    sources: &[Source],
-) -> Vec<(usize, Counts)> {
-    revised
-        .iter()
-        .map(|(kind, revised)| {
-            let own = sources
-                .iter()
-                .position(|source| *source == Source::of(*kind));
-            let counts = Counts {
-                versions_opened: revised.opened,
-                versions_closed: revised.closed,
-                versions_changed: revised.changed,
-                ..Counts::default()
-            };
-            (own.unwrap_or_default(), counts)
-        })
-        .collect()
+    /// Saves what no batch has saved: pending files, an offset that was ahead of the clock, a folder
+    /// that was adopted.
+    ///
+    /// # Errors
+    ///
+    /// When another run has taken over, or the warehouse fails.
+    pub(super) fn conclude(
+        &mut self,
+        client: &mut Client,
+        scans: &[FolderScan],
+        states: &mut [FolderState],
+    ) -> Result<(), Error> {
+        let is_unsaved = scans
+            .iter()
+            .zip(states.iter())
+            .any(|(scan, state)| state.is_unsaved(scan));
+        if !is_unsaved {
+            return Ok(());
+        }
+        let now = self.options.clock.now();
+        let mut transaction = warehouse::begin(client)?;
+        if !checkpoints::is_still_claimed(&mut transaction, self.run_id, &self.sources)? {
+            return Err(Error::ClaimLost);
+        }
+        for (scan, state) in scans.iter().zip(states.iter_mut()) {
+            if !state.progress.plan().advances {
+                continue;
+            }
+            state.save(
+                &mut transaction,
+                scan,
+                self.options,
+                Counts::default(),
+                None,
+            )?;
+            if scan.checkpoint.pending > 0 || !state.pending.is_empty() {
+                keep_pending(
+                    &mut transaction,
+                    scan.checkpoint.source,
+                    &self.options.inbox_name,
+                    now,
+                    &state.pending,
+                )?;
+            }
+        }
+        transaction
+            .commit()
+            .map_err(warehouse::error::Error::commit)?;
+        Ok(())
+    }
+
+    fn record(&self, counts: Counts) -> RunRecord<'_> {
+        RunRecord {
+            run_id: self.run_id,
+            command: self.options.command(),
+            inbox: &self.options.inbox_name,
+            sources: &self.sources,
+            since: self.options.since(),
+            started_at: self.started_at,
+            counts,
+            is_written: self.done.batches > 0,
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod batch;
 mod chunk;
 mod claim;
 pub mod error;
+mod feed;
 mod folders;
 mod interruption;
 mod loading;
@@ -21,27 +22,22 @@ mod warnings;
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use postgres::Client;
 
 use crate::logging;
 use crate::source::Source;
-use crate::summary::{Counts, Summary};
+use crate::summary::Summary;
 use crate::warehouse::address::Address;
 use crate::warehouse::checkpoints::{self, Claim};
-use crate::warehouse::runs::RunRecord;
 use crate::warehouse::{self, Warehouse};
-use bar::Bar;
 use claim::PATIENCE;
 use error::Error;
 use interruption::Interruption;
-use loading::Target;
+use loading::{Loader, Target};
 use options::Options;
 use outcome::Work;
 pub use outcome::{Ending, Outcome};
 pub use retry::{Retried, RetryOptions, retry};
-use scan::{FolderScan, FolderState};
-use warnings::FileWarnings;
 
 /// Does one run.
 ///
@@ -50,7 +46,7 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
     let began = Instant::now();
     let mut run = Run::new(options);
     let ending = match run.go(address) {
-        Ok(()) if run.sources.is_empty() && run.failures.is_empty() => Ending::Busy,
+        Ok(()) if run.loader.sources.is_empty() && run.failures.is_empty() => Ending::Busy,
         Ok(()) if options.dry_run => Ending::RolledBack,
         Ok(()) => Ending::Done,
         Err(Error::Interrupted(signal)) => Ending::Interrupted(signal),
@@ -61,60 +57,43 @@ pub fn run(address: &Address, options: &Options) -> Outcome {
 
 /// A run on its way.
 struct Run<'r> {
-    options: &'r Options,
-    /// Its number, zero until it has claimed something.
-    run_id: i64,
-    /// The folders it scans: those that it is asked to, then those that it has claimed, then those
-    /// that it could scan.
-    sources: Vec<Source>,
-    started_at: DateTime<Utc>,
-    summary: Summary,
-    /// What its batches have done.
-    done: Work,
+    loader: Loader<'r>,
     /// Folders that could not be scanned.
     failures: Vec<Error>,
     scan: Duration,
-    warnings: FileWarnings,
-    bar: Bar,
-    interruption: Interruption,
 }
 
 impl<'r> Run<'r> {
     fn new(options: &'r Options) -> Run<'r> {
         Run {
-            options,
-            run_id: 0,
-            sources: options.sources.clone(),
-            started_at: options.clock.now(),
-            summary: Summary::default(),
-            done: Work::default(),
+            loader: Loader::new(options),
             failures: Vec::new(),
             scan: Duration::ZERO,
-            warnings: FileWarnings::default(),
-            bar: Bar::default(),
-            interruption: Interruption::never(),
         }
     }
 
     fn end(mut self, ending: Ending, elapsed: Duration) -> Outcome {
-        self.warnings.conclude(self.options.dry_run);
-        self.summary.total.add(self.done.counts, elapsed);
+        self.loader.warnings.conclude(self.loader.options.dry_run);
+        self.loader
+            .summary
+            .total
+            .add(self.loader.done.counts, elapsed);
         Outcome {
             work: match &ending {
                 // Of a dry run nothing is kept.
-                Ending::Interrupted(_) | Ending::Failed(_) if self.options.dry_run => {
+                Ending::Interrupted(_) | Ending::Failed(_) if self.loader.options.dry_run => {
                     Work::default()
                 }
-                _ => self.done,
+                _ => self.loader.done,
             },
-            summary: self.summary,
+            summary: self.loader.summary,
             failures: self.failures,
             ending,
-            sources: self.sources,
-            since: self.options.since(),
-            is_by_hand: self.options.is_by_hand(),
-            resume: outcome::resume(self.options),
-            dry_run: self.options.dry_run,
+            sources: self.loader.sources,
+            since: self.loader.options.since(),
+            is_by_hand: self.loader.options.is_by_hand(),
+            resume: outcome::resume(self.loader.options),
+            dry_run: self.loader.options.dry_run,
             scan: self.scan,
         }
     }
@@ -122,30 +101,30 @@ impl<'r> Run<'r> {
     fn go(&mut self, address: &Address) -> Result<(), Error> {
         let mut warehouse = Warehouse::connect(address)?;
         // Before, nothing is lost by ending at once.
-        self.interruption = Interruption::listen()?;
+        self.loader.interruption = Interruption::listen().map_err(Error::Signals)?;
         if !warehouse.has_schema()? {
-            match self.options.dry_run {
+            match self.loader.options.dry_run {
                 true => return Err(warehouse::error::Error::NoSchema.into()),
                 false => warehouse.migrate()?,
             }
         }
-        let patience = match self.options.is_by_hand() {
+        let patience = match self.loader.options.is_by_hand() {
             true => PATIENCE,
             false => Duration::ZERO,
         };
-        let options = self.options;
+        let options = self.loader.options;
         let client = warehouse.client();
         let claim = claim::claim(
             client,
             &options.inbox_name,
             &options.sources,
             patience,
-            &self.interruption,
+            &self.loader.interruption,
         )?;
         let Some(claim) = claim else {
             return self.be_busy(&[]);
         };
-        self.run_id = claim.run_id;
+        self.loader.run_id = claim.run_id;
         logging::name_run(claim.run_id);
         let claimed: Vec<Source> = claim
             .checkpoints
@@ -161,6 +140,7 @@ impl<'r> Run<'r> {
     /// Leaves the sources that were not claimed to other runs.
     fn be_busy(&mut self, claimed: &[Source]) -> Result<(), Error> {
         for busy in self
+            .loader
             .options
             .sources
             .iter()
@@ -168,14 +148,14 @@ impl<'r> Run<'r> {
         {
             log::info!("another run is loading {busy}: it is left to that run");
         }
-        self.sources = claimed.to_vec();
-        self.summary = Summary::of(claimed);
+        self.loader.sources = claimed.to_vec();
+        self.loader.summary = Summary::of(claimed);
         Ok(())
     }
 
     /// Gives the claims back, and writes down a failure where the next one looks for it.
     fn give_back(&mut self, client: &mut Client, claimed: &[Source], result: &Result<(), Error>) {
-        let options = self.options;
+        let options = self.loader.options;
         let now = options.clock.now();
         let failed: Vec<(Vec<Source>, String)> = match result {
             Err(Error::Interrupted(_)) => Vec::new(),
@@ -190,10 +170,10 @@ impl<'r> Run<'r> {
                 .collect(),
         };
         let scanned: &[Source] = match result {
-            Ok(()) if !options.dry_run => &self.sources,
+            Ok(()) if !options.dry_run => &self.loader.sources,
             _ => &[],
         };
-        let mut gave_back = checkpoints::finish(client, self.run_id, scanned, now);
+        let mut gave_back = checkpoints::finish(client, self.loader.run_id, scanned, now);
         for (sources, failure) in failed {
             gave_back = gave_back.and(checkpoints::fail(
                 client,
@@ -211,18 +191,18 @@ impl<'r> Run<'r> {
 
     /// Loads the folders whose checkpoints are claimed.
     fn load(&mut self, client: &mut Client, claim: Claim) -> Result<(), Error> {
-        self.started_at = self.options.clock.now();
+        self.loader.started_at = self.loader.options.clock.now();
         let began = Instant::now();
         let (mut scans, mut states) = (Vec::new(), Vec::new());
         for checkpoint in claim.checkpoints {
-            self.interruption.check()?;
-            self.bar.scan(checkpoint.source);
+            self.loader.interruption.check()?;
+            self.loader.bar.scan(checkpoint.source);
             let scanned = scan::scan(
                 client,
-                self.run_id,
+                self.loader.run_id,
                 checkpoint,
-                self.options,
-                &mut self.warnings,
+                self.loader.options,
+                &mut self.loader.warnings,
             );
             match scanned {
                 Ok((scan, state)) => {
@@ -235,79 +215,22 @@ impl<'r> Run<'r> {
             }
         }
         self.scan = began.elapsed();
-        self.warnings.log();
-        self.sources = scans.iter().map(|scan| scan.checkpoint.source).collect();
-        self.bar
+        self.loader.warnings.log();
+        self.loader.sources = scans.iter().map(|scan| scan.checkpoint.source).collect();
+        self.loader
+            .bar
             .load(scans.iter().map(|scan| scan.listing.len()).sum());
-        let result = match self.options.dry_run {
-            true => self.try_files(client, &scans, &mut states),
-            false => self.load_files(&mut Target::Kept(client), &scans, &mut states),
+        let result = match self.loader.options.dry_run {
+            true => self.loader.try_files(client, &scans, &mut states),
+            false => self
+                .loader
+                .load_files(&mut Target::Kept(client), &scans, &mut states),
         };
-        self.warnings.log();
+        self.loader.warnings.log();
         result?;
-        match self.options.dry_run {
+        match self.loader.options.dry_run {
             true => Ok(()),
-            false => self.conclude(client, &scans, &mut states),
-        }
-    }
-
-    /// Saves what no batch has saved: pending files, an offset that was ahead of the clock, a folder
-    /// that was adopted.
-    fn conclude(
-        &mut self,
-        client: &mut Client,
-        scans: &[FolderScan],
-        states: &mut [FolderState],
-    ) -> Result<(), Error> {
-        let is_unsaved = scans
-            .iter()
-            .zip(states.iter())
-            .any(|(scan, state)| state.is_unsaved(scan));
-        if !is_unsaved {
-            return Ok(());
-        }
-        let now = self.options.clock.now();
-        let mut transaction = warehouse::begin(client)?;
-        if !checkpoints::is_still_claimed(&mut transaction, self.run_id, &self.sources)? {
-            return Err(Error::ClaimLost);
-        }
-        for (scan, state) in scans.iter().zip(states.iter_mut()) {
-            if !state.progress.plan().advances {
-                continue;
-            }
-            state.save(
-                &mut transaction,
-                scan,
-                self.options,
-                Counts::default(),
-                None,
-            )?;
-            if scan.checkpoint.pending > 0 || !state.pending.is_empty() {
-                checkpoints::keep_pending(
-                    &mut transaction,
-                    scan.checkpoint.source,
-                    &self.options.inbox_name,
-                    now,
-                    &state.pending,
-                )?;
-            }
-        }
-        transaction
-            .commit()
-            .map_err(warehouse::error::Error::commit)?;
-        Ok(())
-    }
-
-    fn record(&self, counts: Counts) -> RunRecord<'_> {
-        RunRecord {
-            run_id: self.run_id,
-            command: self.options.command(),
-            inbox: &self.options.inbox_name,
-            sources: &self.sources,
-            since: self.options.since(),
-            started_at: self.started_at,
-            counts,
-            is_written: self.done.batches > 0,
+            false => self.loader.conclude(client, &scans, &mut states),
         }
     }
 }

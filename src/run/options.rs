@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::checkpoint::{InboxName, Start};
+use crate::checkpoint::Start;
 use crate::clock::{Clock, FileTime};
+use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::runs::Command;
 

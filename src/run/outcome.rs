@@ -8,7 +8,7 @@ use log::Level;
 use super::error::Error;
 use super::interruption::Signal;
 use super::options::Options;
-use crate::checkpoint::InboxName;
+use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
 

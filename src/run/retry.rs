@@ -10,24 +10,24 @@ use chrono::{DateTime, Utc};
 use postgres::Client;
 use serde::Serialize;
 
-use super::batch::{Batch, Landing};
+use super::batch::{Batch, Landing, version_counts};
 use super::chunk::{Chunk, File, Outcome as FileOutcome};
 use super::claim::{self, PATIENCE};
 use super::error::Error;
 use super::interruption::Interruption;
-use super::loading::{Target, version_counts};
+use super::loading::Target;
 use super::outcome::{Ending, Outcome, Work};
-use crate::checkpoint::InboxName;
 use crate::clock;
 use crate::cores;
 use crate::event::{Ahead, Refusal, Rejection, accept};
+use crate::inbox_name::InboxName;
 use crate::logging;
 use crate::source::Source;
 use crate::summary::Summary;
-use crate::warehouse::dimension::BrokenKeys;
 use crate::warehouse::error::{Doing, Error as WarehouseError};
-use crate::warehouse::rejections::{self, KeptFile, OpenRejections, Room};
+use crate::warehouse::kept_files::{self, KeptFile, OpenRejections, Room};
 use crate::warehouse::runs::{Command, RunRecord};
+use crate::warehouse::versions::BrokenKeys;
 use crate::warehouse::{self, Warehouse, checkpoints};
 
 /// What one transaction validates: as many files as a run's batch, and bytes such that they can be in
@@ -101,10 +101,10 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
     warehouse.require_schema()?;
     let client = warehouse.client();
     let ids = options.ids.as_deref();
-    for closed in rejections::closed(client, ids.unwrap_or_default())? {
+    for closed in kept_files::closed(client, ids.unwrap_or_default())? {
         log::info!("rejection {closed} is closed already");
     }
-    let open = rejections::open(client, ids)?;
+    let open = kept_files::open(client, ids)?;
     let mut retry = Retry {
         options,
         run_id: 0,
@@ -232,7 +232,7 @@ impl Retry<'_> {
             let mut transaction = target.begin()?;
             let mut batch = Batch::new(&mut transaction, self.run_id, &self.sources, &broken)?;
             let kept =
-                rejections::next_documents(&mut transaction, source, inbox, ids, last, BATCH)?;
+                kept_files::next_documents(&mut transaction, source, inbox, ids, last, BATCH)?;
             let numbers: Vec<i64> = kept.iter().map(|kept| kept.rejected_id).collect();
             let Some(reached) = numbers.iter().copied().max() else {
                 return Ok(None);
@@ -267,8 +267,8 @@ impl Retry<'_> {
                     _ => None,
                 })
                 .collect();
-            rejections::accept(&mut transaction, self.run_id, &accepted)?;
-            rejections::revalidate(&mut transaction, self.run_id, &refused)?;
+            kept_files::accept(&mut transaction, self.run_id, &accepted)?;
+            kept_files::revalidate(&mut transaction, self.run_id, &refused)?;
             checkpoints::count(&mut transaction, source, inbox, counts, newest_event_at)?;
             let mut work = self.work;
             work.counts += counts;

@@ -9,13 +9,14 @@ use super::claim::while_renewing;
 use super::error::Error;
 use super::options::Options;
 use super::warnings::FileWarnings;
-use crate::checkpoint::{Checkpoint, InboxName, Progress, Rescan, plan};
+use crate::checkpoint::{Checkpoint, Progress, Rescan, plan};
 use crate::inbox::listing::Listing;
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
+use crate::inbox_name::InboxName;
 use crate::stamp::{FileStamp, FolderIdentity};
-use crate::warehouse::checkpoints::{self, PendingFile, RecentFile};
 use crate::warehouse::names::unknown_names;
+use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_file};
 
 /// Recently processed files that are looked for in a folder which may be another one: if it is the
 /// same, the first one is found.
@@ -173,7 +174,7 @@ impl RecentFiles {
                 .is_some_and(|known| known.is_same(identity)),
         };
         let mut looked_for = 0;
-        checkpoints::each_recent_file(client, checkpoint.source, inbox, |name, stamp| {
+        each_recent_file(client, checkpoint.source, inbox, |name, stamp| {
             if !recent.is_same_folder && looked_for < LOOKED_FOR {
                 looked_for += 1;
                 recent.is_same_folder = folder.stamp(&name_bytes(name)) == Some(stamp);

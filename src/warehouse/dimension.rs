@@ -7,38 +7,30 @@
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: what is new of it is rejected.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use chrono::{DateTime, Utc};
+use postgres::Transaction;
 use postgres::types::Type;
-use postgres::{Row, Transaction};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::current::{CurrentVersion, current_version};
 use super::error::{Doing, Error};
-use super::rows::{self, Columns, RowReader};
-use super::versions::{self, stored_version};
-use super::{DIMENSION_LOCKS, lock, statement};
-use crate::entity::{Kind, for_each_entity};
-use crate::escape::printable;
-use crate::event::{AnyEvent, Event, Recorded, Rejection};
-use crate::timeline::{
-    self, Contradiction, EffectiveEvent, Revision, StoredVersion, append, revise,
+use super::incoming::{
+    Identity, Incoming, compare_events, copy_events, loaded_identities, precede_events,
 };
+use super::late::{Touched, revise_late};
+use super::statement;
+use super::transaction::{DIMENSION_LOCKS, lock};
+use super::versions::{self, BrokenKeys, ReviseError, Revised};
+use crate::entity::{Kind, for_each_entity};
+use crate::event::{AnyEvent, Recorded, Rejection};
+use crate::timeline::{Contradiction, EffectiveEvent, Revision, append};
 
 /// Keys whose revisions are written together: enough that a round trip costs nothing beside them,
 /// few enough that they take little memory.
 const REVISIONS: usize = 8_192;
-
-/// The times of a key at which an event was added or moved.
-type Touched = BTreeMap<i64, BTreeSet<DateTime<Utc>>>;
-
-/// Identity of an event: its key and its event id.
-type Identity = (i64, Uuid);
-
-/// Keys whose versions cannot be updated, each with the reason.
-pub type BrokenKeys = HashMap<(Kind, i64), String>;
 
 /// An accepted event on its way into the warehouse.
 #[derive(Clone, Debug)]
@@ -62,40 +54,6 @@ pub enum Landed {
     Duplicate,
     /// It was already loaded with other content, or its key is broken.
     Rejected(Rejection),
-}
-
-/// What became of the versions of a dimension.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Revised {
-    /// Versions written.
-    pub opened: i64,
-    /// Versions that got an end.
-    pub closed: i64,
-    /// Versions of earlier runs that were rewritten.
-    pub changed: i64,
-}
-
-impl std::ops::AddAssign for Revised {
-    fn add_assign(&mut self, other: Revised) {
-        self.opened += other.opened;
-        self.closed += other.closed;
-        self.changed += other.changed;
-    }
-}
-
-/// Why timelines could not be revised.
-#[derive(Debug)]
-pub enum ReviseError {
-    /// Some keys are broken: the transaction has to be rolled back and done again without them.
-    Broken(BrokenKeys),
-    /// The warehouse failed.
-    Failed(Error),
-}
-
-impl From<Error> for ReviseError {
-    fn from(error: Error) -> ReviseError {
-        ReviseError::Failed(error)
-    }
 }
 
 /// A dimension within a batch, whatever its entity.
@@ -186,13 +144,6 @@ struct DimensionBatch<E> {
     moved: Touched,
 }
 
-/// The current version of a key and the time of its latest event.
-#[derive(Debug)]
-struct CurrentVersion<E> {
-    version: StoredVersion<E>,
-    latest_event_at: DateTime<Utc>,
-}
-
 /// An event that was written, as far as timelines are concerned.
 #[derive(Debug)]
 struct NewEvent<E> {
@@ -201,20 +152,6 @@ struct NewEvent<E> {
     file_modified_at: DateTime<Utc>,
     event_id: Uuid,
     state: E,
-}
-
-/// An incoming event of a known entity.
-struct Incoming<'f, E> {
-    event: Event<E>,
-    file: usize,
-    file_name: &'f str,
-    file_modified_at: DateTime<Utc>,
-}
-
-impl<E> Incoming<'_, E> {
-    fn identity(&self) -> Identity {
-        (self.event.entity_id, self.event.event_id)
-    }
 }
 
 impl<E: Recorded> DimensionBatch<E> {
@@ -413,17 +350,8 @@ impl<E: Recorded> DimensionBatch<E> {
             .map(Incoming::identity)
             .filter(|(entity_id, _)| has_events(*entity_id))
             .collect();
-        if asked.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let (keys, events): (Vec<i64>, Vec<Uuid>) = asked.iter().copied().unzip();
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::EVENT_KNOWN, E::KIND),
-                &[(&keys, Type::INT8_ARRAY), (&events, Type::UUID_ARRAY)],
-            )
-            .doing("looking for events that are already loaded")?;
-        Ok(rows.iter().map(|row| asked[position(row)]).collect())
+        let loaded = loaded_identities::<E>(transaction, &asked)?;
+        Ok(loaded.into_iter().collect())
     }
 
     /// Tells duplicates from conflicts among events whose identity is already loaded, and notes the
@@ -437,242 +365,21 @@ impl<E: Recorded> DimensionBatch<E> {
         if repeated.is_empty() {
             return Ok(());
         }
-        let mut columns = Columns::default();
-        columns.push_each(Type::INT8_ARRAY, repeated, |incoming| {
-            incoming.event.entity_id
-        });
-        columns.push_each(Type::UUID_ARRAY, repeated, |incoming| {
-            incoming.event.event_id
-        });
-        columns.push_each(Type::TIMESTAMPTZ_ARRAY, repeated, |incoming| {
-            incoming.event.event_at
-        });
-        columns.push_each(Type::TEXT_ARRAY, repeated, |incoming| {
-            incoming.event.extra.as_deref().map(RawValue::get)
-        });
-        let states: Vec<&E> = repeated
-            .iter()
-            .map(|incoming| &incoming.event.state)
-            .collect();
-        columns.push_attributes(&states);
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::EVENT_COMPARE, E::KIND),
-                &columns.parameters(),
-            )
-            .doing("comparing events that are already loaded")?;
         let mut copies = Vec::new();
-        for row in &rows {
-            let incoming = &repeated[position(row)];
-            let (entity_id, event_id) = incoming.identity();
-            if row.get("is_duplicate") {
-                results.push((incoming.file, Landed::Duplicate));
-                if !self.broken.contains_key(&entity_id) {
-                    copies.push(incoming);
-                }
-            } else {
-                let rejection = Rejection::ConflictingEvent {
-                    entity: E::KIND,
-                    entity_id,
-                    event_id,
-                    loaded_from: printable(row.get("file_name"), &[]),
-                };
+        for (position, conflict) in compare_events(transaction, repeated)? {
+            let incoming = &repeated[position];
+            if let Some(rejection) = conflict {
                 results.push((incoming.file, Landed::Rejected(rejection)));
+                continue;
+            }
+            results.push((incoming.file, Landed::Duplicate));
+            if !self.broken.contains_key(&incoming.event.entity_id) {
+                copies.push(incoming);
             }
         }
-        self.precede(transaction, &copies)
-    }
-
-    /// Gives loaded events the file that counts among their copies.
-    fn precede(
-        &mut self,
-        transaction: &mut Transaction<'_>,
-        copies: &[&Incoming<'_, E>],
-    ) -> Result<(), Error> {
-        if copies.is_empty() {
-            return Ok(());
-        }
-        let mut columns = Columns::default();
-        columns.push_each(Type::INT8_ARRAY, copies, |copy| copy.event.entity_id);
-        columns.push_each(Type::UUID_ARRAY, copies, |copy| copy.event.event_id);
-        columns.push_each(Type::TEXT_ARRAY, copies, |copy| copy.file_name);
-        columns.push_each(Type::TIMESTAMPTZ_ARRAY, copies, |copy| {
-            copy.file_modified_at
-        });
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::EVENT_PRECEDE, E::KIND),
-                &columns.parameters(),
-            )
-            .doing("noting earlier copies of loaded events")?;
-        for row in &rows {
-            let touched = self.moved.entry(row.get("entity_id")).or_default();
-            touched.insert(row.get("event_at"));
+        for (entity_id, event_at) in precede_events(transaction, &copies)? {
+            self.moved.entry(entity_id).or_default().insert(event_at);
         }
         Ok(())
     }
-}
-
-/// Reads the current version of a key, if it does not contradict the latest event.
-fn current_version<E: Recorded>(row: &Row) -> Result<CurrentVersion<E>, String> {
-    let version: StoredVersion<E> = stored_version(row)?;
-    let valid_from = version.version.valid_from;
-    let latest_event_at: Option<DateTime<Utc>> = RowReader(row)
-        .column("latest_event_at")
-        .map_err(|cause| cause.to_string())?;
-    match latest_event_at {
-        None => Err(Contradiction::NoEvent {
-            valid_from,
-            event_id: version.version.event_id,
-        }
-        .to_string()),
-        Some(latest) if latest < valid_from || !row.get::<_, bool>("agrees_with_latest_event") => {
-            Err(Contradiction::Current { valid_from }.to_string())
-        }
-        Some(latest_event_at) => Ok(CurrentVersion {
-            version,
-            latest_event_at,
-        }),
-    }
-}
-
-/// The position of an array's element that a row is about; `with ordinality` counts from one.
-fn position(row: &Row) -> usize {
-    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
-}
-
-/// Writes events whose identity is new.
-fn copy_events<E: Recorded>(
-    transaction: &mut Transaction<'_>,
-    run_id: i64,
-    events: &[Incoming<'_, E>],
-) -> Result<(), Error> {
-    rows::copy(
-        transaction,
-        &statement::fill(statement::EVENT_COPY, E::KIND),
-        events,
-        |incoming, row| {
-            let event = &incoming.event;
-            row.integer(event.entity_id);
-            row.uuid(event.event_id);
-            row.time(event.event_at);
-            row.optional(event.extra.as_deref(), |row, extra| row.json(extra));
-            row.text(incoming.file_name);
-            row.time(incoming.file_modified_at);
-            row.integer(run_id);
-            row.attributes(&event.state);
-        },
-        "loading the events",
-    )
-}
-
-/// Revises keys that were touched within their history, from the events and versions around the
-/// touched times.
-fn revise_late<E: Recorded>(
-    transaction: &mut Transaction<'_>,
-    touched: &Touched,
-    broken: &mut BrokenKeys,
-) -> Result<Vec<(i64, Revision<E>)>, Error> {
-    if touched.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut events = read_events::<E>(transaction, touched)?;
-    let mut versions = read_versions::<E>(transaction, &events)?;
-    let mut revisions = Vec::with_capacity(touched.len());
-    for entity_id in touched.keys() {
-        let events = events.remove(entity_id).unwrap_or_default();
-        let revised = versions
-            .remove(entity_id)
-            .unwrap_or(Ok(Vec::new()))
-            .and_then(|stored| {
-                revise(stored, events).map_err(|contradiction| contradiction.to_string())
-            });
-        match revised {
-            Ok(revision) => revisions.push((*entity_id, revision)),
-            Err(cause) => {
-                broken.insert((E::KIND, *entity_id), cause);
-            }
-        }
-    }
-    Ok(revisions)
-}
-
-fn read_events<E: Recorded>(
-    transaction: &mut Transaction<'_>,
-    touched: &Touched,
-) -> Result<BTreeMap<i64, Vec<EffectiveEvent<E>>>, Error> {
-    let doing = "reading the events around late-arriving ones";
-    let (keys, times): (Vec<i64>, Vec<DateTime<Utc>>) = touched
-        .iter()
-        .flat_map(|(entity_id, times)| times.iter().map(|at| (*entity_id, *at)))
-        .unzip();
-    let rows = transaction
-        .query_typed(
-            &statement::fill(statement::EVENT_EFFECTIVE, E::KIND),
-            &[(&keys, Type::INT8_ARRAY), (&times, Type::TIMESTAMPTZ_ARRAY)],
-        )
-        .doing(doing)?;
-    let mut events: BTreeMap<i64, Vec<EffectiveEvent<E>>> = BTreeMap::new();
-    for row in &rows {
-        let entity_id = row.get("entity_id");
-        let mut event = effective_event(row).doing(doing)?;
-        event.touched = touched
-            .get(&entity_id)
-            .is_some_and(|times| times.contains(&event.at));
-        events.entry(entity_id).or_default().push(event);
-    }
-    Ok(events)
-}
-
-/// Reads an effective event, as one that is not touched.
-pub(super) fn effective_event<E: Recorded>(
-    row: &Row,
-) -> Result<EffectiveEvent<E>, postgres::Error> {
-    let mut reader = RowReader(row);
-    Ok(EffectiveEvent {
-        at: reader.column("event_at")?,
-        event_id: reader.column("event_id")?,
-        state: E::read(&mut reader)?,
-        touched: false,
-    })
-}
-
-/// The versions of each key around the touched events; a key whose versions cannot be represented
-/// has the reason instead.
-type Versions<E> = BTreeMap<i64, Result<Vec<timeline::StoredVersion<E>>, String>>;
-
-fn read_versions<E: Recorded>(
-    transaction: &mut Transaction<'_>,
-    events: &BTreeMap<i64, Vec<EffectiveEvent<E>>>,
-) -> Result<Versions<E>, Error> {
-    let (mut keys, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for (entity_id, events) in events {
-        for (index, event) in events.iter().enumerate().filter(|(_, event)| event.touched) {
-            keys.push(*entity_id);
-            starts.push(events[index.saturating_sub(1)].at);
-            ends.push(events.get(index + 1).unwrap_or(event).at);
-        }
-    }
-    let rows = transaction
-        .query_typed(
-            &statement::fill(statement::VERSION_BETWEEN, E::KIND),
-            &[
-                (&keys, Type::INT8_ARRAY),
-                (&starts, Type::TIMESTAMPTZ_ARRAY),
-                (&ends, Type::TIMESTAMPTZ_ARRAY),
-            ],
-        )
-        .doing("reading the versions around late-arriving events")?;
-    let mut versions = Versions::new();
-    for row in &rows {
-        let versions = versions
-            .entry(row.get("entity_id"))
-            .or_insert(Ok(Vec::new()));
-        match (stored_version(row), &mut *versions) {
-            (Ok(version), Ok(versions)) => versions.push(version),
-            (Err(cause), Ok(_)) => *versions = Err(cause),
-            (_, Err(_)) => {}
-        }
-    }
-    Ok(versions)
 }

@@ -7,8 +7,8 @@ use postgres::{Client, IsolationLevel};
 
 use super::error::{Doing, Error};
 use super::{rows, statement};
-use crate::checkpoint::InboxName;
 use crate::entity::Kind;
+use crate::inbox_name::InboxName;
 use crate::source::Source;
 
 /// Of these names of files in a folder, those that are in no table: neither was an event loaded from

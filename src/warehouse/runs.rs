@@ -5,7 +5,7 @@ use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
 
 use super::error::{Doing, Error};
-use crate::checkpoint::InboxName;
+use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::summary::Counts;
 

@@ -8,7 +8,7 @@ use refinery::error::Kind;
 
 use super::error::{Doing, Error};
 use super::explain::explain_with_advice;
-use super::{SCHEMA_LOCK, lock};
+use super::transaction::{SCHEMA_LOCK, lock};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");

@@ -1,21 +1,60 @@
 //! The versions of a dimension in the database: reading one from a row, and writing revisions.
 
+use std::collections::HashMap;
+use std::ops::AddAssign;
+
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use postgres::{Row, Transaction};
 
-use super::dimension::{BrokenKeys, Revised};
 use super::error::{Doing, Error};
 use super::rows::{self, Columns, RowReader};
 use super::statement;
-use crate::entity::Entity;
+use crate::entity::{Kind, Listed};
 use crate::timeline::{Revision, StoredVersion, Version};
+
+/// Keys whose versions cannot be updated, each with the reason.
+pub type BrokenKeys = HashMap<(Kind, i64), String>;
+
+/// What became of the versions of a dimension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revised {
+    /// Versions written.
+    pub opened: i64,
+    /// Versions that got an end.
+    pub closed: i64,
+    /// Versions of earlier runs that were rewritten.
+    pub changed: i64,
+}
+
+impl AddAssign for Revised {
+    fn add_assign(&mut self, other: Revised) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.changed += other.changed;
+    }
+}
+
+/// Why timelines could not be revised.
+#[derive(Debug)]
+pub enum ReviseError {
+    /// Some keys are broken: the transaction has to be rolled back and done again without them.
+    Broken(BrokenKeys),
+    /// The warehouse failed.
+    Failed(Error),
+}
+
+impl From<Error> for ReviseError {
+    fn from(error: Error) -> ReviseError {
+        ReviseError::Failed(error)
+    }
+}
 
 /// Checks at once what a commit would check, so that the key is known for which it fails.
 const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
 
 /// Reads a version from a row; else says why it cannot be represented.
-pub(super) fn stored_version<E: Entity>(row: &Row) -> Result<StoredVersion<E>, String> {
+pub(super) fn stored_version<E: Listed>(row: &Row) -> Result<StoredVersion<E>, String> {
     let read = || -> Result<StoredVersion<E>, postgres::Error> {
         let mut reader = RowReader(row);
         Ok(StoredVersion {
@@ -37,7 +76,7 @@ pub(super) fn stored_version<E: Entity>(row: &Row) -> Result<StoredVersion<E>, S
 /// # Errors
 ///
 /// [`Error::Database`] when a statement fails for another reason.
-pub(super) fn write<E: Entity>(
+pub(super) fn write<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
     broken: &mut BrokenKeys,
@@ -73,7 +112,7 @@ pub(super) fn write<E: Entity>(
 
 /// Writes what is removed first, then what has changed, then what is new, so that at no time two
 /// versions of a key have the same start or the same end.
-fn try_write<E: Entity>(
+fn try_write<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
 ) -> Result<Revised, Error> {
@@ -93,7 +132,7 @@ fn try_write<E: Entity>(
     })
 }
 
-fn delete<E: Entity>(
+fn delete<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
 ) -> Result<(), Error> {
@@ -113,7 +152,7 @@ fn delete<E: Entity>(
     Ok(())
 }
 
-fn update<E: Entity>(
+fn update<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
 ) -> Result<(), Error> {
@@ -150,7 +189,7 @@ fn update<E: Entity>(
 }
 
 /// Writes new versions; returns how many.
-fn open<E: Entity>(
+fn open<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
 ) -> Result<i64, Error> {

@@ -21,6 +21,7 @@ mod history;
 mod hostile;
 mod interrupted;
 mod killed;
+mod layers;
 mod loader;
 mod log;
 mod model;

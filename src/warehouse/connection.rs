@@ -1,0 +1,81 @@
+//! The connection to the warehouse.
+
+use postgres::{Client, IsolationLevel, Transaction};
+
+use super::address::Address;
+use super::error::{Doing, Error};
+use super::schema;
+
+/// A connection to the warehouse.
+pub struct Warehouse {
+    client: Client,
+    /// Whether there was a schema when the connection was made, or has been created since.
+    has_schema: bool,
+}
+
+impl Warehouse {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] when there is no server, or it does not answer, or it does not let this
+    /// user in, or it is not the one that was asked for, or what TLS needs cannot be read.
+    pub fn connect(address: &Address) -> Result<Warehouse, Error> {
+        // The first statement is part of it: a server that takes the connection may still hang.
+        let (client, has_schema) = address.connect(schema::has_history)?;
+        Ok(Warehouse { client, has_schema })
+    }
+
+    /// The connection itself.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Whether the schema is there and at the newest version.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from
+    /// before the first release.
+    pub fn has_schema(&mut self) -> Result<bool, Error> {
+        Ok(self.has_schema && schema::is_current(&mut self.client)?)
+    }
+
+    /// Makes sure that the schema is there and at the newest version.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSchema`] when it is not.
+    pub fn require_schema(&mut self) -> Result<(), Error> {
+        match self.has_schema()? {
+            true => Ok(()),
+            false => Err(Error::NoSchema),
+        }
+    }
+
+    /// Creates the schema or migrates it, one program at a time, and logs it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migration`] when a migration fails, [`Error::NotOwner`] when this user may not do
+    /// it, [`Error::NewerSchema`] when it is newer than this program; it is then as it was before.
+    pub fn migrate(&mut self) -> Result<(), Error> {
+        schema::migrate(&mut self.client)?;
+        self.has_schema = true;
+        Ok(())
+    }
+
+    /// Begins a snapshot: everything that is read in it is of one time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the connection fails.
+    pub fn snapshot(&mut self, doing: &'static str) -> Result<Transaction<'_>, Error> {
+        self.client
+            .build_transaction()
+            .read_only(true)
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .start()
+            .doing(doing)
+    }
+}

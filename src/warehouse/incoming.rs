@@ -1,0 +1,170 @@
+//! Incoming events of one entity: written to landing if they are new, compared with the loaded ones if
+//! they are not.
+
+use chrono::{DateTime, Utc};
+use postgres::types::Type;
+use postgres::{Row, Transaction};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::error::{Doing, Error};
+use super::rows::{self, Columns};
+use super::statement;
+use crate::escape::printable;
+use crate::event::{Event, Recorded, Rejection};
+
+/// Identity of an event: its key and its event id.
+pub(super) type Identity = (i64, Uuid);
+
+/// An incoming event.
+pub(super) struct Incoming<'f, E> {
+    pub(super) event: Event<E>,
+    /// Position of its file in the chunk.
+    pub(super) file: usize,
+    pub(super) file_name: &'f str,
+    /// Modification time of its file, whole microseconds.
+    pub(super) file_modified_at: DateTime<Utc>,
+}
+
+impl<E> Incoming<'_, E> {
+    pub(super) fn identity(&self) -> Identity {
+        (self.event.entity_id, self.event.event_id)
+    }
+}
+
+/// Finds the identities among these that are already loaded.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub(super) fn loaded_identities<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    identities: &[Identity],
+) -> Result<Vec<Identity>, Error> {
+    if identities.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (keys, events): (Vec<i64>, Vec<Uuid>) = identities.iter().copied().unzip();
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_KNOWN, E::KIND),
+            &[(&keys, Type::INT8_ARRAY), (&events, Type::UUID_ARRAY)],
+        )
+        .doing("looking for events that are already loaded")?;
+    Ok(rows.iter().map(|row| identities[position(row)]).collect())
+}
+
+/// Writes events whose identity is new.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the server refuses them.
+pub(super) fn copy_events<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    run_id: i64,
+    events: &[Incoming<'_, E>],
+) -> Result<(), Error> {
+    rows::copy(
+        transaction,
+        &statement::fill(statement::EVENT_COPY, E::KIND),
+        events,
+        |incoming, row| {
+            let event = &incoming.event;
+            row.integer(event.entity_id);
+            row.uuid(event.event_id);
+            row.time(event.event_at);
+            row.optional(event.extra.as_deref(), |row, extra| row.json(extra));
+            row.text(incoming.file_name);
+            row.time(incoming.file_modified_at);
+            row.integer(run_id);
+            row.attributes(&event.state);
+        },
+        "loading the events",
+    )
+}
+
+/// Compares events whose identity is already loaded with the loaded ones: for each its position, and
+/// the conflict where it has other content.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub(super) fn compare_events<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    repeated: &[Incoming<'_, E>],
+) -> Result<Vec<(usize, Option<Rejection>)>, Error> {
+    let mut columns = Columns::default();
+    columns.push_each(Type::INT8_ARRAY, repeated, |incoming| {
+        incoming.event.entity_id
+    });
+    columns.push_each(Type::UUID_ARRAY, repeated, |incoming| {
+        incoming.event.event_id
+    });
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, repeated, |incoming| {
+        incoming.event.event_at
+    });
+    columns.push_each(Type::TEXT_ARRAY, repeated, |incoming| {
+        incoming.event.extra.as_deref().map(RawValue::get)
+    });
+    let states: Vec<&E> = repeated
+        .iter()
+        .map(|incoming| &incoming.event.state)
+        .collect();
+    columns.push_attributes(&states);
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_COMPARE, E::KIND),
+            &columns.parameters(),
+        )
+        .doing("comparing events that are already loaded")?;
+    let compared = rows.iter().map(|row| {
+        let position = position(row);
+        let (entity_id, event_id) = repeated[position].identity();
+        let conflict = || Rejection::ConflictingEvent {
+            entity: E::KIND,
+            entity_id,
+            event_id,
+            loaded_from: printable(row.get("file_name"), &[]),
+        };
+        let is_duplicate: bool = row.get("is_duplicate");
+        (position, (!is_duplicate).then(conflict))
+    });
+    Ok(compared.collect())
+}
+
+/// Gives loaded events the file that counts among their copies; returns the key and the time of each
+/// event that moved.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub(super) fn precede_events<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    copies: &[&Incoming<'_, E>],
+) -> Result<Vec<(i64, DateTime<Utc>)>, Error> {
+    if copies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut columns = Columns::default();
+    columns.push_each(Type::INT8_ARRAY, copies, |copy| copy.event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, copies, |copy| copy.event.event_id);
+    columns.push_each(Type::TEXT_ARRAY, copies, |copy| copy.file_name);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, copies, |copy| {
+        copy.file_modified_at
+    });
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_PRECEDE, E::KIND),
+            &columns.parameters(),
+        )
+        .doing("noting earlier copies of loaded events")?;
+    let moved = rows
+        .iter()
+        .map(|row| (row.get("entity_id"), row.get("event_at")));
+    Ok(moved.collect())
+}
+
+/// The position of an array's element that a row is about; `with ordinality` counts from one.
+fn position(row: &Row) -> usize {
+    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
+}

@@ -1,0 +1,138 @@
+//! Files that a run has processed and that the next one finds again, and files that it left pending.
+
+use chrono::{DateTime, Utc};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
+use postgres::{GenericClient, Transaction};
+
+use super::error::{Doing, Error};
+use super::rows;
+use crate::clock::FileTime;
+use crate::inbox_name::InboxName;
+use crate::source::Source;
+use crate::stamp::FileStamp;
+
+/// Pending files of a folder that are written down one by one; nobody reads more.
+const PENDING_FILES: usize = 1_000;
+
+/// A file that was processed.
+#[derive(Clone, Debug)]
+pub struct RecentFile {
+    /// Its name as text.
+    pub name: String,
+    /// Its stamp when it was read.
+    pub stamp: FileStamp,
+}
+
+/// Hands the recently processed files of a folder to `take`, one by one.
+///
+/// # Errors
+///
+/// [`Error::Database`] when they cannot be read.
+pub fn each_recent_file(
+    client: &mut impl GenericClient,
+    source: Source,
+    inbox: &InboxName,
+    mut take: impl FnMut(&str, FileStamp),
+) -> Result<(), Error> {
+    let doing = "reading the recently processed files";
+    let mut rows = client
+        .query_typed_raw(
+            include_str!("../../sql/checkpoint/recent_files.sql"),
+            [
+                (&source.name() as &(dyn ToSql + Sync), Type::TEXT),
+                (&inbox.as_str(), Type::TEXT),
+            ],
+        )
+        .doing(doing)?;
+    while let Some(row) = rows.next().doing(doing)? {
+        let number = |column: &str| row.get::<_, i64>(column);
+        let stamp = FileStamp {
+            inode: number("inode").cast_unsigned(),
+            size: number("size").cast_unsigned(),
+            modified: FileTime::from_nanos(number("modified_ns")),
+            changed: FileTime::from_nanos(number("changed_ns")),
+        };
+        take(row.get("file_name"), stamp);
+    }
+    Ok(())
+}
+
+/// Remembers processed files that a run from the new offset finds again, and forgets those that none
+/// will.
+///
+/// # Errors
+///
+/// [`Error::Database`] when a statement fails.
+pub fn remember_files(
+    transaction: &mut Transaction<'_>,
+    source: Source,
+    inbox: &InboxName,
+    horizon: FileTime,
+    files: &[RecentFile],
+) -> Result<(), Error> {
+    transaction
+        .execute_typed(
+            include_str!("../../sql/checkpoint/forget_files.sql"),
+            &[
+                (&source.name(), Type::TEXT),
+                (&inbox.as_str(), Type::TEXT),
+                (&horizon.nanos(), Type::INT8),
+            ],
+        )
+        .doing("forgetting files processed long ago")?;
+    rows::copy(
+        transaction,
+        include_str!("../../sql/checkpoint/remember_files.sql"),
+        files.iter().filter(|file| file.stamp.changed >= horizon),
+        |file, row| {
+            row.text(source.name());
+            row.text(inbox.as_str());
+            row.text(&file.name);
+            row.integer(file.stamp.inode.cast_signed());
+            row.integer(file.stamp.size.cast_signed());
+            row.integer(file.stamp.modified.nanos());
+            row.integer(file.stamp.changed.nanos());
+        },
+        "remembering the processed files",
+    )
+}
+
+/// A file that was left pending.
+#[derive(Clone, Debug)]
+pub struct PendingFile {
+    /// Its name as text.
+    pub name: String,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+/// Replaces the pending files of a folder, of many the first thousand.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn keep_pending(
+    transaction: &mut impl GenericClient,
+    source: Source,
+    inbox: &InboxName,
+    now: DateTime<Utc>,
+    files: &[PendingFile],
+) -> Result<(), Error> {
+    let files = &files[..files.len().min(PENDING_FILES)];
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let reasons: Vec<&str> = files.iter().map(|file| file.reason.as_str()).collect();
+    transaction
+        .execute_typed(
+            include_str!("../../sql/checkpoint/keep_pending.sql"),
+            &[
+                (&source.name(), Type::TEXT),
+                (&inbox.as_str(), Type::TEXT),
+                (&now, Type::TIMESTAMPTZ),
+                (&names, Type::TEXT_ARRAY),
+                (&reasons, Type::TEXT_ARRAY),
+            ],
+        )
+        .doing("writing down the pending files")?;
+    Ok(())
+}

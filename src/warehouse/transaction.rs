@@ -1,0 +1,77 @@
+//! Transactions of runs: their settings, and the locks that end with them.
+
+use postgres::types::Type;
+use postgres::{Client, GenericClient, IsolationLevel, Transaction};
+
+use super::error::{Doing, Error};
+
+/// First half of every advisory lock's number, so that the locks are told from those of other
+/// programs in the same database: "etl" in ASCII.
+pub(super) const LOCK_CLASS: i32 = 0x0065_746c;
+
+/// Second halves: one lock keeps migrations apart, one for each dimension keeps writers of the same
+/// timelines apart (whichever folder an event came in, its type decides the table). All of them end
+/// with their transaction.
+pub(super) const SCHEMA_LOCK: i32 = 0;
+pub(super) const DIMENSION_LOCKS: i32 = 101;
+
+/// What a transaction of a run needs whatever the defaults of its user or database are.
+///
+/// Each statement has to see what was committed before it, and not just before the transaction: a
+/// run waits for the dimension locks of others in the middle of one. A program that is stopped in a
+/// transaction must not keep its locks for ever, and a server process whose client vanished asks
+/// after 30 s and gives up a minute later, not after its system's two hours.
+///
+/// A lock of somebody else's is waited for as long as a batch may take (100,000 files: a few
+/// seconds), with room for a slower server: cron's next runs do nothing meanwhile. Whoever sets
+/// another `lock_timeout` for the user or the database has reasons.
+///
+/// Each statement probes an index with the keys of its batch. The planner knows neither how many
+/// these are nor, within a long transaction, how much a table has grown, and would join with the
+/// whole of it.
+const SETTINGS: &str = "set local idle_in_transaction_session_timeout = '5min';
+                        set local tcp_keepalives_idle = 30;
+                        set local tcp_keepalives_interval = 10;
+                        set local tcp_keepalives_count = 6;
+                        set local enable_hashjoin = off;
+                        set local enable_mergejoin = off;
+                        set local jit = off;
+                        select set_config('lock_timeout',
+                                          coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'),
+                                          true)";
+
+/// Begins a transaction of a run.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the connection fails.
+pub fn begin(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .start()
+        .doing("beginning a batch")?;
+    transaction
+        .simple_query(SETTINGS)
+        .doing("beginning a batch")?;
+    Ok(transaction)
+}
+
+/// Takes an advisory lock until the transaction ends.
+///
+/// # Errors
+///
+/// [`Error::Database`] when another session holds it for longer than `lock_timeout`.
+pub(super) fn lock(
+    client: &mut impl GenericClient,
+    number: i32,
+    doing: &'static str,
+) -> Result<(), Error> {
+    client
+        .query_typed(
+            "select pg_advisory_xact_lock($1, $2)",
+            &[(&LOCK_CLASS, Type::INT4), (&number, Type::INT4)],
+        )
+        .doing(doing)?;
+    Ok(())
+}
