@@ -14,7 +14,7 @@ use crate::entity::{Kind, for_each_entity};
 pub struct Source(Kind);
 
 macro_rules! define_all {
-    ($($entity:ident),+) => {
+    ($($module:ident::$entity:ident),+) => {
         impl Source {
             /// Every source, in the order in which a run takes them up.
             pub const ALL: &'static [Source] = &[$(Source(Kind::$entity)),+];

@@ -96,4 +96,23 @@ macro_rules! is_tracked {
     };
 }
 
-pub(super) use {entity, is_tracked};
+/// Lists the entities, each by its module: declares the modules, and defines `for_each_entity!`, which
+/// calls a macro with this list. The `$` before the list is what a macro that defines a macro needs.
+macro_rules! entities {
+    ($dollar:tt $($module:ident::$entity:ident,)+) => {
+        $(
+            mod $module;
+            pub use $module::$entity;
+        )+
+
+        /// Calls a macro with every entity.
+        macro_rules! for_each_entity {
+            ($dollar macro:ident) => {
+                $dollar macro! { $($module::$entity),+ }
+            };
+        }
+        pub(crate) use for_each_entity;
+    };
+}
+
+pub(super) use {entities, entity, is_tracked};

@@ -6,9 +6,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::attribute::Attribute;
-use super::card::Card;
 use super::definition::Entity;
-use super::user::User;
 
 /// An entity that is in the list.
 pub trait Listed: Entity {
@@ -16,27 +14,19 @@ pub trait Listed: Entity {
     const KIND: Kind;
 }
 
-/// Calls a macro with every entity. This list is the only one.
-macro_rules! for_each_entity {
-    ($macro:ident) => {
-        $macro! { User, Card }
-    };
-}
-pub(crate) use for_each_entity;
-
 macro_rules! define_kinds {
-    ($($entity:ident),+) => {
+    ($($module:ident::$entity:ident),+) => {
         /// Which entity something is about. Their order is the one in which a run takes them up.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
             $(
-                #[doc = concat!("[`", stringify!($entity), "`]")]
+                #[doc = concat!("[`", stringify!($entity), "`](super::", stringify!($entity), ")")]
                 $entity,
             )+
         }
 
         $(
-            impl Listed for $entity {
+            impl Listed for super::$module::$entity {
                 const KIND: Kind = Kind::$entity;
             }
         )+
@@ -48,21 +38,21 @@ macro_rules! define_kinds {
             /// Its name, as in `metadata.type` and in the names of its tables.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Kind::$entity => <$entity as Entity>::NAME,)+
+                    $(Kind::$entity => <super::$module::$entity as Entity>::NAME,)+
                 }
             }
 
             /// The source that writes its events.
             pub(crate) fn source_name(self) -> &'static str {
                 match self {
-                    $(Kind::$entity => <$entity as Entity>::SOURCE,)+
+                    $(Kind::$entity => <super::$module::$entity as Entity>::SOURCE,)+
                 }
             }
 
             /// Its attributes, in the order of their columns.
             pub fn attributes(self) -> &'static [Attribute] {
                 match self {
-                    $(Kind::$entity => <$entity as Entity>::ATTRIBUTES,)+
+                    $(Kind::$entity => <super::$module::$entity as Entity>::ATTRIBUTES,)+
                 }
             }
         }

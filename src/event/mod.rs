@@ -52,7 +52,7 @@ pub struct Ahead {
 }
 
 macro_rules! define_any_event {
-    ($($entity:ident),+) => {
+    ($($module:ident::$entity:ident),+) => {
         /// An accepted event of any entity.
         #[derive(Clone, Debug)]
         pub enum AnyEvent {

@@ -325,7 +325,10 @@ impl<'r> Loader<'r> {
         notes
             .into_iter()
             .for_each(|note| self.warnings.general(note));
-        self.warnings.log();
+        // A trial's transaction is still open.
+        if matches!(target, Target::Kept(_)) {
+            self.warnings.log();
+        }
         Ok(Attempt::Done(left))
     }
 

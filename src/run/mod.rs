@@ -60,6 +60,8 @@ struct Run<'r> {
     loader: Loader<'r>,
     /// Folders that could not be scanned.
     failures: Vec<Error>,
+    /// Sources whose own folders were scanned: those that the checkpoints belong to, or do now.
+    scanned: Vec<Source>,
     scan: Duration,
 }
 
@@ -68,6 +70,7 @@ impl<'r> Run<'r> {
         Run {
             loader: Loader::new(options),
             failures: Vec::new(),
+            scanned: Vec::new(),
             scan: Duration::ZERO,
         }
     }
@@ -170,7 +173,7 @@ impl<'r> Run<'r> {
                 .collect(),
         };
         let scanned: &[Source] = match result {
-            Ok(()) if !options.dry_run => &self.loader.sources,
+            Ok(()) if !options.dry_run => &self.scanned,
             _ => &[],
         };
         let mut gave_back = checkpoints::finish(client, self.loader.run_id, scanned, now);
@@ -214,6 +217,15 @@ impl<'r> Run<'r> {
                 Err(failure) => return Err(failure),
             }
         }
+        self.scanned = states
+            .iter()
+            .zip(&scans)
+            .filter(|(state, _)| {
+                let plan = state.progress.plan();
+                plan.advances || plan.base.is_some()
+            })
+            .map(|(_, scan)| scan.checkpoint.source)
+            .collect();
         self.scan = began.elapsed();
         self.loader.warnings.log();
         self.loader.sources = scans.iter().map(|scan| scan.checkpoint.source).collect();

@@ -69,6 +69,10 @@ pub(super) fn scan(
         scanned_at,
     );
     match plan.rescan {
+        // Without a birth time nobody knows, and an emptied folder has no file to recognise it by.
+        Some(Rescan::OtherFolder) if checkpoint.folder == Some(identity) => {
+            log::debug!("{} may be another folder", folder.path().display());
+        }
         Some(Rescan::OtherFolder) => log::warn!(
             "{} is not the folder that the checkpoint of {source} belongs to: every file in it is read, and loaded \
              events are skipped as duplicates",

@@ -115,7 +115,7 @@ pub fn lock_dimension(
 }
 
 macro_rules! define_constructor {
-    ($($entity:ident),+) => {
+    ($($module:ident::$entity:ident),+) => {
         /// The dimension of an entity in a batch of this run. What is new of the broken keys is
         /// rejected.
         pub fn dimension(kind: Kind, run_id: i64, broken: &BrokenKeys) -> Box<dyn Dimension> {
