@@ -1,4 +1,5 @@
-//! Build script: tells the program which commit it was built from, as `ETL_VERSION`.
+//! Build script: gives the program the commit it was built from, as `ETL_VERSION`, and the number of
+//! its newest migration, as `ETL_NEWEST_MIGRATION`.
 //!
 //! The commit is `ETL_COMMIT` where that is set, which a build in a container does that is given
 //! the sources without their history; else what Git says of the checkout; else what
@@ -30,6 +31,17 @@ fn main() {
         Some(commit) => println!("cargo::rustc-env=ETL_VERSION={version} ({commit})"),
         None => println!("cargo::rustc-env=ETL_VERSION={version}"),
     }
+    let newest = newest_migration(&root).unwrap_or_default();
+    println!("cargo::rustc-env=ETL_NEWEST_MIGRATION={newest}");
+}
+
+/// The highest number of a migration, whose files are called `V<number>__<name>.sql`.
+fn newest_migration(root: &Path) -> Option<u32> {
+    let files = fs::read_dir(root.join("sql/migrations")).ok()?;
+    let number = |name: &str| name.strip_prefix('V')?.split_once("__")?.0.parse().ok();
+    files
+        .filter_map(|file| number(file.ok()?.file_name().to_str()?))
+        .max()
 }
 
 /// The commit that the environment names.
