@@ -39,8 +39,8 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Run(arguments) => load(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Migrate => migrate(&address()?),
-        Command::Completions { shell } => print(shell::completions(*shell)),
-        Command::Man { words } => print(shell::manual_page(words)?),
+        Command::Completions(arguments) => print(shell::completions(arguments.shell)),
+        Command::Man(arguments) => print(shell::manual_page(&arguments.words)?),
         _ => Ok(ExitCode::SUCCESS),
     }
 }

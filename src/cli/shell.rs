@@ -1,12 +1,36 @@
 //! What a shell needs: completions and manual pages, both derived from the definition of the command
 //! line.
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
 use super::error::Error;
+
+/// Arguments of `etl completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  etl completions bash >/etc/bash_completion.d/etl
+  etl completions zsh >/usr/local/share/zsh/site-functions/_etl
+  etl completions fish >~/.config/fish/completions/etl.fish
+  source <(etl completions bash)     for this shell alone")]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Arguments of `etl man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  etl man | man -l -
+  etl man run | man -l -
+  etl man status >/usr/local/share/man/man1/etl-status.1")]
+pub struct ManArguments {
+    /// The command, such as run; etl itself without
+    #[arg(value_name = "COMMAND")]
+    pub words: Vec<String>,
+}
 
 /// The completions of a shell, as a script that it reads.
 pub fn completions(shell: Shell) -> Vec<u8> {

@@ -1,0 +1,100 @@
+//! `etl run`.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::inbox::InboxArguments;
+use super::value::{Since, age, whole_number};
+use crate::clock::Clock;
+use crate::inbox::reading::MAX_FILE_SIZE;
+use crate::run::options::{From, Options};
+use crate::source::Source;
+
+/// Arguments of `etl run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  etl run
+  etl run --since 2026-11-01 --dry-run
+  etl run --since 36h --source cards --json
+  etl run --reconcile         by night: read every file whose name is in no table")]
+pub struct RunArguments {
+    /// The inbox.
+    #[command(flatten)]
+    inbox: InboxArguments,
+
+    /// Start here and not at the checkpoint: a date or a time, UTC unless it says otherwise
+    /// (2026-11-23, 2026-11-23 20:10), or an age such as 90m, 36h or 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// Read every file whose name is in no table, whatever its times: files that a wrong clock or a
+    /// file system without real change times has hidden. The checkpoint stays
+    #[arg(long, conflicts_with = "since")]
+    reconcile: bool,
+
+    /// Load this source alone; may be repeated
+    #[arg(long = "source", value_name = "SOURCE")]
+    sources: Vec<Source>,
+
+    /// Do everything, report it, and roll it back
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// How long a file whose document has not ended is pending before it is rejected
+    #[arg(long, default_value = "10s", value_parser = age, value_name = "AGE")]
+    settle: Duration,
+
+    /// How far before the offset to scan again, for files that became visible late
+    #[arg(long, default_value = "60s", value_parser = age, value_name = "AGE")]
+    overlap: Duration,
+
+    /// Most files of one transaction
+    #[arg(long, default_value = "100000", value_name = "FILES",
+          value_parser = whole_number(NonZeroUsize::MIN..=NonZeroUsize::MAX))]
+    batch_size: NonZeroUsize,
+
+    /// Size over which a file is rejected unread
+    #[arg(long, default_value_t = 1 << 20, value_parser = whole_number(1..=MAX_FILE_SIZE),
+          value_name = "BYTES")]
+    max_file_size: u64,
+
+    /// How much later than its file an event may be; one further ahead is rejected
+    #[arg(long, default_value = "1d", value_parser = age, value_name = "AGE")]
+    max_ahead: Duration,
+}
+
+impl RunArguments {
+    /// What the run is asked to do.
+    pub fn options(&self) -> Options {
+        let mut sources = if self.sources.is_empty() {
+            Source::ALL.to_vec()
+        } else {
+            self.sources.clone()
+        };
+        sources.sort();
+        sources.dedup();
+        Options {
+            inbox: self.inbox.inbox.clone(),
+            inbox_name: self.inbox.inbox_name.clone(),
+            sources,
+            from: match self.since {
+                Some(Since(time)) => From::Time(time),
+                None if self.reconcile => From::UnknownNames,
+                None => From::Checkpoint,
+            },
+            dry_run: self.dry_run,
+            settle: self.settle,
+            overlap: self.overlap,
+            batch_size: self.batch_size,
+            max_file_size: self.max_file_size,
+            max_ahead: self.max_ahead,
+            clock: Clock::default(),
+        }
+    }
+}
