@@ -9,17 +9,18 @@ WORKDIR /build
 
 # The dependencies alone, with empty programs in the place of ours: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src/services \
-    && echo 'fn main() {}' | tee src/main.rs src/build.rs src/services/users.rs src/services/cards.rs \
+COPY src/services/Cargo.toml src/services/
+RUN echo 'fn main() {}' | tee src/main.rs src/build.rs src/services/users.rs src/services/cards.rs \
     && touch src/lib.rs \
     && cargo build --release --locked \
-    && rm -rf src target/release/.fingerprint/etl-*
+    && cargo build --release --locked --package services \
+    && rm -rf src target/release/.fingerprint/etl-* target/release/.fingerprint/services-*
 
 COPY sql sql
 COPY src src
 # What `etl --version` says, since the history is not here.
 ARG ETL_COMMIT
-RUN cargo build --release --locked
+RUN cargo build --release --locked && cargo build --release --locked --package services
 # By the labels rerun.sh knows which images a newer build has replaced. Last, so that no half-built image has it.
 LABEL users-cards-etl.stage=build
 

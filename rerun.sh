@@ -260,7 +260,10 @@ need_cargo() {
 # build: builds the three programs.
 build() {
   echo "Building (the first time takes some minutes) ..."
-  attend cargo build --release --locked --bins || die "the build failed"
+  # One package at a time: built together, crates that both need would take on the features of both, and `cargo build`
+  # by hand would compile `etl` again.
+  attend cargo build --release --locked || die "the build of etl failed"
+  attend cargo build --release --locked --package services || die "the build of the services failed"
 }
 
 # start_service NAME: starts a service that writes events.
