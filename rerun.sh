@@ -9,10 +9,10 @@
 #   --docker    run in containers; so it does by itself where a Docker engine answers
 #   --native    run on this machine, without containers
 #
-# All that it makes is its containers, their volume, data/, and a line in .env by which Docker Compose knows them;
-# ./clean.sh removes it. The warehouse's user and password are in database.env. With containers, DWH_PORT is its port
-# here (default 54320) and POSTGRES_VERSION its major version (default 17). Without, PostgreSQL's programs are looked
-# for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
+# All that it makes is its containers, their volume and data/; ./clean.sh removes it. The warehouse's user and password
+# are in database.env. With containers, DWH_PORT is its port here (default 54320) and POSTGRES_VERSION its major version
+# (default 17), and ./compose.sh is Docker Compose for them. Without, PostgreSQL's programs are looked for in the folder
+# PG_BIN, in /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
@@ -100,14 +100,17 @@ how_to_go_on() {
 
 # read_settings: takes the warehouse's user, password and database from database.env, literally, as Docker does.
 read_settings() {
-  local line
+  local line name
   while IFS= read -r line || [[ -n $line ]]; do
     if [[ $line =~ ^POSTGRES_(USER|PASSWORD|DB)= ]]; then export "${line?}"; fi
   done <database.env
   [[ -n ${POSTGRES_USER-} && -n ${POSTGRES_PASSWORD-} && -n ${POSTGRES_DB-} ]] ||
     die "database.env must set POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB"
   # Those of another server, which would otherwise win over the settings above.
-  unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGPASSFILE PGDATABASE PGSERVICE PGOPTIONS PGDATA
+  unset DATABASE_URL
+  for name in "${!PG@}"; do
+    [[ $name == PG_BIN ]] || unset "$name"
+  done
 }
 
 # postgres_folders: prints the folders that may hold PostgreSQL's programs, best first.
@@ -451,7 +454,7 @@ prune_images() {
 
 # compose_psql: prints the command that opens the warehouse.
 compose_psql() {
-  echo "$(compose_name) exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
+  echo "./compose.sh exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
 }
 
 # run_docker: runs everything in containers.
@@ -459,16 +462,13 @@ run_docker() {
   end_with stop_containers
   read_settings
   need_own_data
-  # Files that the services write belong to whoever started them, so that ./clean.sh may remove them.
-  SERVICE_USER=$(id -u):$(id -g)
   # The image is built without the history that knows it.
   ETL_COMMIT=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || true
-  export SERVICE_USER ETL_COMMIT
+  export ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
   # One of the services that share the image: all three would build it in turn.
   quietly compose build etl || die "the build failed, as said above"
   if ! $keep; then clean; fi
-  tell_project
   mkdir -p data/logs "$inbox"/{users,cards}
   data_is_ours=true
   echo "Starting the warehouse, the services and the loader ..."
@@ -477,7 +477,7 @@ run_docker() {
   prune_images >/dev/null 2>&1 || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
-  echo "  by hand:  $(compose_name) exec --user etl etl etl status"
+  echo "  by hand:  ./compose.sh exec --user etl etl etl status"
   echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
   follow_log &
   child=$!
