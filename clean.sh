@@ -24,10 +24,37 @@ export SERVICE_USER
 # to use is the user's choice.
 unset "${!COMPOSE_@}"
 
+# The lock on this folder, as the number of an open file; empty: not asked for yet.
+folder_lock=
+
 # die TEXT: ends the script with one line of what went wrong.
 die() {
   echo "$(basename "$0"): $1" >&2
   exit 1
+}
+
+# ---- One script at a time
+
+# lock_folder: takes the lock on this folder until the script ends, and fails if another script has it. Commands in the
+# background are started without it (folder_lock closed), so that none of them holds it longer than the script.
+lock_folder() {
+  local status=0
+  [[ -n $folder_lock ]] || exec {folder_lock}<.
+  flock --nonblock "$folder_lock" || status=$?
+  ((status <= 1)) || die "the folder $PWD cannot be locked: see the message above"
+  return "$status"
+}
+
+# take_over: takes the lock on this folder from a ./rerun.sh, which is stopped.
+take_over() {
+  local other
+  until lock_folder; do
+    if other=$(running rerun); then
+      echo "Stopping ./rerun.sh, process $other ..."
+      stop rerun TERM
+    fi
+    sleep 0.1
+  done
 }
 
 # ---- Processes
@@ -149,17 +176,20 @@ need_own_data() {
   done
 }
 
-# remove_data: removes data/.
+# remove_data: removes data/. The folder data/run goes last, since it names the process that works here.
 remove_data() {
+  local rest=(-mindepth 1 -not -path data/run -not -path 'data/run/*')
+  local is_empty=false
   [[ -e data ]] || return 0
-  rm -rf --one-file-system -- data || die "data/ could not be removed whole: see the message above"
-  echo "Removed data/: the events, the logs and the warehouse of the last run."
+  [[ -n $(find data "${rest[@]}" -print -quit) ]] || is_empty=true
+  { find data -xdev "${rest[@]}" -delete && rm -rf --one-file-system -- data; } ||
+    die "data/ could not be removed whole: see the message above"
+  $is_empty || echo "Removed data/: the events, the logs and the warehouse of the last run."
 }
 
 # clean: removes all that rerun.sh made, and ends what it started.
 clean() {
   clean_containers
-  stop rerun TERM
   stop_services
   stop_database
   remove_data
@@ -169,6 +199,7 @@ if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   case "$#:${1-}" in
   0:)
     need_own_data
+    take_over
     clean
     ;;
   1:-h | 1:--help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
