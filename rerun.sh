@@ -37,7 +37,7 @@ folder_is_ours=false
 data_is_ours=false
 database_up=false
 child= # the process that attend waits for
-declare -A services=()
+declare -A services=() # the number of each service's process; empty: the service has ended
 
 usage() {
   sed -n '2,16s/^# \{0,1\}//p' rerun.sh
@@ -58,12 +58,13 @@ seconds() {
 }
 
 # attend COMMAND...: runs a command that a signal to this script ends at once. Bash acts on a signal only after a
-# command in the foreground has ended.
+# command in the foreground has ended. While it waits, it would also print a line about each process in the background
+# that a signal has killed.
 attend() {
   local status=0
   "$@" {folder_lock}<&- &
   child=$!
-  wait "$child" || status=$?
+  wait "$child" 2>/dev/null || status=$?
   child=
   return "$status"
 }
@@ -267,6 +268,8 @@ start_database() {
   (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
     -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
     >>data/logs/postgres.log 2>&1 {folder_lock}<&- &
+  # Bash is not to print a line about its end.
+  disown $!
   local server=$! deadline=$((SECONDS + DATABASE_PATIENCE))
   remember postgres "$server"
   until database_ready "$server"; do
@@ -321,15 +324,26 @@ start_service() {
   services[$1]=$!
 }
 
-# watch_services: tells once of each service that failed.
-watch_services() {
+# restart_services: starts each service again that has ended, a pause later, but for users, which is done once it has
+# written them all. A service makes its folder if there is none: it stays down while the inbox has been moved away, which
+# could not come back to its place.
+restart_services() {
   local name status
   for name in "${!services[@]}"; do
     ! running "$name" >/dev/null || continue
+    if [[ -z ${services[$name]} ]]; then
+      [[ ! -d $inbox/$name ]] || start_service "$name"
+      continue
+    fi
     status=0
-    wait "${services[$name]}" || status=$?
-    unset "services[$name]"
-    ((status == 0)) || echo "rerun.sh: the $name service failed (status $status): see data/logs/$name.log" >&2
+    wait "${services[$name]}" 2>/dev/null || status=$?
+    if [[ $name == users && $status == 0 ]]; then
+      unset "services[$name]"
+    else
+      echo "rerun.sh: the $name service ended with status $status: see data/logs/$name.log; it starts again in\
+ $LOAD_EVERY s, if $inbox/$name is there" >&2
+      services[$name]=
+    fi
   done
 }
 
@@ -341,7 +355,7 @@ load_repeatedly() {
     attend "$programs/etl" run || status=$?
     running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
     ((status == 0)) || echo "rerun.sh: etl run ended with status $status; the next one is due within $LOAD_EVERY s" >&2
-    watch_services
+    restart_services
     ((next += LOAD_EVERY))
     ((next >= SECONDS)) || next=$SECONDS
     if [[ -n $duration ]] && ((next > end)); then next=$end; fi
