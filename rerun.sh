@@ -11,7 +11,7 @@
 #
 # All that it makes is its containers, their volume and data/; ./clean.sh removes it. While one runs, another one in the
 # same folder refuses to start. The warehouse's user and password are in database.env. With containers, DWH_PORT is its
-# port here (default 54320) and POSTGRES_VERSION its major version (default 17), and ./compose.sh is Docker Compose for
+# port here (default 54320) and POSTGRES_VERSION its major version (default 18), and ./compose.sh is Docker Compose for
 # them. Without, PostgreSQL's programs are looked for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
@@ -475,7 +475,7 @@ have_base_images() {
   local image
   while IFS= read -r image; do
     have_image "$image" || return 1
-  done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' Dockerfile; echo "postgres:${POSTGRES_VERSION:-17}-bookworm")
+  done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' Dockerfile; echo "postgres:${POSTGRES_VERSION:-18}-bookworm")
 }
 
 # follow_log: shows the sidecar's log, also past a restart of it.
