@@ -16,8 +16,10 @@ readonly GRACE=30
 project=etl-$(printf %s "$PWD" | sha256sum | cut -c-8)
 readonly project
 
-# Whom the services run as in the containers: the user who starts them, and so may remove what they write.
+# Whom the services and the loader's jobs run as in the containers: the user who starts them and so may remove what they
+# write. For root it is a user that the machine does not have.
 SERVICE_USER=$(id -u):$(id -g)
+((EUID != 0)) || SERVICE_USER=10001:10001
 export SERVICE_USER
 
 # Each of these redirects Docker Compose, to another file or project. DOCKER_HOST and DOCKER_CONTEXT stay: which engine

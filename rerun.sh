@@ -113,6 +113,14 @@ refuse_containers() {
 them, and ./clean.sh removes everything"
 }
 
+# make_data: makes data/, for the eyes of this user alone. PostgreSQL's own user passes through the outer folders.
+make_data() {
+  umask 077
+  mkdir -p data/{run,logs} "$inbox"/{users,cards}
+  chmod 700 data/logs data/events
+  chmod 711 data data/run
+}
+
 # end_with FUNCTION: makes the script end with that function, however it ends.
 end_with() {
   # shellcheck disable=SC2064 # the function is known now
@@ -407,7 +415,7 @@ take_data() {
     clean
     sign_folder
   fi
-  mkdir -p data/{run,logs} "$inbox"/{users,cards}
+  make_data
   data_is_ours=true
 }
 
@@ -533,9 +541,10 @@ run_docker() {
   # One of the services that share the image: all three would build it in turn.
   quietly compose build etl || die "the build failed, as said above"
   take_data
+  if ((EUID == 0)); then chown -R "$SERVICE_USER" data/events data/logs; fi
   echo "Starting the warehouse, the services and the loader ..."
   if ! quietly compose up --detach; then
-    compose logs --no-color --tail 10 >&2
+    compose logs --no-color --tail 10 dwh migrate login >&2
     die "they did not start: see the messages above; if a port is taken, DWH_PORT sets another"
   fi
   database_up=true
