@@ -9,10 +9,10 @@
 #   --docker    run in containers; so it does by itself where a Docker engine answers
 #   --native    run on this machine, without containers
 #
-# All that it makes is its containers, their volume, data/, and a line in .env by which Docker Compose knows them;
-# ./clean.sh removes it. The warehouse's user and password are in database.env. With containers, DWH_PORT is its port
-# here (default 54320) and POSTGRES_VERSION its major version (default 17). Without, PostgreSQL's programs are looked
-# for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
+# All that it makes is its containers, their volume and data/; ./clean.sh removes it. While one runs, another one in the
+# same folder refuses to start. The warehouse's user and password are in database.env. With containers, DWH_PORT is its
+# port here (default 54320) and POSTGRES_VERSION its major version (default 18), and ./compose.sh is Docker Compose for
+# them. Without, PostgreSQL's programs are looked for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
@@ -33,10 +33,11 @@ keep=false
 way= # docker or native; empty: whichever there is
 duration=
 readonly inbox=data/events/inbox programs=${CARGO_TARGET_DIR:-target}/release
+folder_is_ours=false
 data_is_ours=false
 database_up=false
 child= # the process that attend waits for
-declare -A services=()
+declare -A services=() # the number of each service's process; empty: the service has ended
 
 usage() {
   sed -n '2,16s/^# \{0,1\}//p' rerun.sh
@@ -57,14 +58,67 @@ seconds() {
 }
 
 # attend COMMAND...: runs a command that a signal to this script ends at once. Bash acts on a signal only after a
-# command in the foreground has ended.
+# command in the foreground has ended. While it waits, it would also print a line about each process in the background
+# that a signal has killed.
 attend() {
   local status=0
-  "$@" &
+  "$@" {folder_lock}<&- &
   child=$!
-  wait "$child" || status=$?
+  wait "$child" 2>/dev/null || status=$?
   child=
   return "$status"
+}
+
+# take_folder: takes this folder for this script alone, or ends the script if another one runs.
+take_folder() {
+  local other
+  if ! lock_folder; then
+    if other=$(running rerun); then
+      die "already running, as process $other: stop that first, with Ctrl-C or kill $other"
+    fi
+    die "another ./rerun.sh or ./clean.sh works in this folder: wait for its end"
+  fi
+  folder_is_ours=true
+  sign_folder
+}
+
+# sign_folder: names this process to another ./rerun.sh and ./clean.sh.
+sign_folder() {
+  mkdir -p data/run
+  remember rerun $$
+}
+
+# leave_folder: takes the name away, and the folders that were made for it alone.
+leave_folder() {
+  $folder_is_ours || return 0
+  rm -f data/run/rerun.pid
+  rmdir data/run data 2>/dev/null || true
+}
+
+# refuse_processes: ends the script if processes of a killed ./rerun.sh still run.
+refuse_processes() {
+  local name other
+  for name in postgres users cards; do
+    other=$(running "$name") || continue
+    die "$name of a killed ./rerun.sh still runs, as process $other: ./rerun.sh --native --keep goes on with its data, \
+and ./clean.sh removes everything"
+  done
+}
+
+# refuse_containers: ends the script if containers of this folder run.
+refuse_containers() {
+  engine_answers || return 0
+  [[ -z $(docker ps --quiet --filter "label=com.docker.compose.project=$project") ]] ||
+    die "containers of this folder run: ./rerun.sh --docker --keep goes on with their data, ./compose.sh down stops \
+them, and ./clean.sh removes everything"
+}
+
+# make_data: makes data/, for the eyes of this user alone. PostgreSQL's own user passes through the outer folders.
+make_data() {
+  umask 077
+  mkdir -p data/{run,logs} "$inbox"/{users,cards}
+  chmod 700 data/logs data/events
+  chmod 711 data data/run
 }
 
 # end_with FUNCTION: makes the script end with that function, however it ends.
@@ -100,14 +154,17 @@ how_to_go_on() {
 
 # read_settings: takes the warehouse's user, password and database from database.env, literally, as Docker does.
 read_settings() {
-  local line
+  local line name
   while IFS= read -r line || [[ -n $line ]]; do
     if [[ $line =~ ^POSTGRES_(USER|PASSWORD|DB)= ]]; then export "${line?}"; fi
   done <database.env
   [[ -n ${POSTGRES_USER-} && -n ${POSTGRES_PASSWORD-} && -n ${POSTGRES_DB-} ]] ||
     die "database.env must set POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB"
   # Those of another server, which would otherwise win over the settings above.
-  unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGPASSFILE PGDATABASE PGSERVICE PGOPTIONS PGDATA
+  unset DATABASE_URL
+  for name in "${!PG@}"; do
+    [[ $name == PG_BIN ]] || unset "$name"
+  done
 }
 
 # postgres_folders: prints the folders that may hold PostgreSQL's programs, best first.
@@ -218,7 +275,9 @@ start_database() {
   # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
   (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
     -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
-    >>data/logs/postgres.log 2>&1 &
+    >>data/logs/postgres.log 2>&1 {folder_lock}<&- &
+  # Bash is not to print a line about its end.
+  disown $!
   local server=$! deadline=$((SECONDS + DATABASE_PATIENCE))
   remember postgres "$server"
   until database_ready "$server"; do
@@ -260,25 +319,39 @@ need_cargo() {
 # build: builds the three programs.
 build() {
   echo "Building (the first time takes some minutes) ..."
-  attend cargo build --release --locked --bins || die "the build failed"
+  # One package at a time: built together, crates that both need would take on the features of both, and `cargo build`
+  # by hand would compile `etl` again.
+  attend cargo build --release --locked || die "the build of etl failed"
+  attend cargo build --release --locked --package services || die "the build of the services failed"
 }
 
 # start_service NAME: starts a service that writes events.
 start_service() {
-  EVENTS_DIR=$inbox/$1 LOGS_DIR=data/logs "$programs/$1" 2>>"data/logs/$1.log" >&2 &
+  EVENTS_DIR=$inbox/$1 LOGS_DIR=data/logs "$programs/$1" 2>>"data/logs/$1.log" >&2 {folder_lock}<&- &
   remember "$1" $!
   services[$1]=$!
 }
 
-# watch_services: tells once of each service that failed.
-watch_services() {
+# restart_services: starts each service again that has ended, a pause later, but for users, which is done once it has
+# written them all. A service makes its folder if there is none: it stays down while the inbox has been moved away, which
+# could not come back to its place.
+restart_services() {
   local name status
   for name in "${!services[@]}"; do
     ! running "$name" >/dev/null || continue
+    if [[ -z ${services[$name]} ]]; then
+      [[ ! -d $inbox/$name ]] || start_service "$name"
+      continue
+    fi
     status=0
-    wait "${services[$name]}" || status=$?
-    unset "services[$name]"
-    ((status == 0)) || echo "rerun.sh: the $name service failed (status $status): see data/logs/$name.log" >&2
+    wait "${services[$name]}" 2>/dev/null || status=$?
+    if [[ $name == users && $status == 0 ]]; then
+      unset "services[$name]"
+    else
+      echo "rerun.sh: the $name service ended with status $status: see data/logs/$name.log; it starts again in\
+ $LOAD_EVERY s, if $inbox/$name is there" >&2
+      services[$name]=
+    fi
   done
 }
 
@@ -290,7 +363,7 @@ load_repeatedly() {
     attend "$programs/etl" run || status=$?
     running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
     ((status == 0)) || echo "rerun.sh: etl run ended with status $status; the next one is due within $LOAD_EVERY s" >&2
-    watch_services
+    restart_services
     ((next += LOAD_EVERY))
     ((next >= SECONDS)) || next=$SECONDS
     if [[ -n $duration ]] && ((next > end)); then next=$end; fi
@@ -313,43 +386,44 @@ stop_all() {
   local status=$?
   set +e
   end_child
-  $data_is_ours || exit "$status"
+  if ! $data_is_ours; then
+    leave_folder
+    exit "$status"
+  fi
   stop_services
   if $database_up && running postgres >/dev/null; then
     printf '\nStopped. In the warehouse now:\n\n'
     "$programs/etl" status
   fi
   stop_database
-  rm -f data/run/password data/run/rerun.pid
+  rm -f data/run/password
+  leave_folder
   if $database_up; then
     how_to_go_on "data/" "$(how_to_query)"
   fi
   exit "$status"
 }
 
-# take_data: makes data/ ours, emptied unless it is kept.
+# take_data: makes data/ ready for this run, emptied unless it is kept.
 take_data() {
-  local other
-  if ! $keep; then
-    [[ ! -e data ]] || echo "Starting fresh; to go on with the last run's data, use ./rerun.sh --keep."
+  if $keep; then
+    [[ ! -e $inbox ]] || echo "Going on with the data of the last run."
+    stop_services
+    stop_database
+  else
+    [[ ! -e $inbox ]] || echo "Starting fresh; to go on with the last run's data, use ./rerun.sh --keep."
     clean
-  elif other=$(running rerun); then
-    die "already running, as process $other: stop that first, with Ctrl-C or kill $other"
-  elif [[ -e data ]]; then
-    echo "Going on with the data of the last run."
+    sign_folder
   fi
-  mkdir -p data/{run,logs} "$inbox"/{users,cards}
-  stop_services
-  stop_database
-  remember rerun $$
+  make_data
   data_is_ours=true
 }
 
 # run_native: runs everything on this machine.
 run_native() {
   end_with stop_all
+  refuse_containers
   read_settings
-  need_own_data
   need_cargo
   need_postgres
   build
@@ -373,7 +447,7 @@ run_native() {
 quietly() {
   local output began=$SECONDS status=0
   output=$(mktemp)
-  "$@" >"$output" 2>&1 &
+  "$@" >"$output" 2>&1 {folder_lock}<&- &
   child=$!
   while kill -0 "$child" 2>/dev/null; do
     show_line "  $((SECONDS - began)) s  $(newest_line "$output")"
@@ -409,7 +483,7 @@ have_base_images() {
   local image
   while IFS= read -r image; do
     have_image "$image" || return 1
-  done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' Dockerfile; echo "postgres:${POSTGRES_VERSION:-17}-bookworm")
+  done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' Dockerfile; echo "postgres:${POSTGRES_VERSION:-18}-bookworm")
 }
 
 # follow_log: shows the sidecar's log, also past a restart of it.
@@ -427,12 +501,16 @@ stop_containers() {
   local status=$?
   set +e
   end_child
-  $data_is_ours || exit "$status"
+  if ! $data_is_ours; then
+    leave_folder
+    exit "$status"
+  fi
   if $database_up; then
     printf '\nStopped. In the warehouse now:\n\n'
     compose exec -T etl etl status
   fi
   compose down --timeout 5 >/dev/null 2>&1
+  leave_folder
   if $database_up; then
     how_to_go_on "the volume of the warehouse and in data/" "$(compose_psql)"
   fi
@@ -448,38 +526,37 @@ prune_images() {
 
 # compose_psql: prints the command that opens the warehouse.
 compose_psql() {
-  echo "$(compose_name) exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
+  echo "./compose.sh exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
 }
 
 # run_docker: runs everything in containers.
 run_docker() {
   end_with stop_containers
   read_settings
-  need_own_data
-  # Files that the services write belong to whoever started them, so that ./clean.sh may remove them.
-  SERVICE_USER=$(id -u):$(id -g)
+  $keep || refuse_containers
   # The image is built without the history that knows it.
   ETL_COMMIT=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || true
-  export SERVICE_USER ETL_COMMIT
+  export ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
   # One of the services that share the image: all three would build it in turn.
   quietly compose build etl || die "the build failed, as said above"
-  if ! $keep; then clean; fi
-  tell_project
-  mkdir -p data/logs "$inbox"/{users,cards}
-  data_is_ours=true
+  take_data
+  if ((EUID == 0)); then chown -R "$SERVICE_USER" data/events data/logs; fi
   echo "Starting the warehouse, the services and the loader ..."
-  quietly compose up --detach || die "they did not start, as said above; if a port is taken, DWH_PORT sets another"
+  if ! quietly compose up --detach; then
+    compose logs --no-color --tail 10 dwh migrate login >&2
+    die "they did not start: see the messages above; if a port is taken, DWH_PORT sets another"
+  fi
   database_up=true
   prune_images >/dev/null 2>&1 || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
-  echo "  by hand:  $(compose_name) exec --user etl etl etl status"
+  echo "  by hand:  ./compose.sh exec --user etl etl etl status"
   echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
-  follow_log &
+  follow_log {folder_lock}<&- &
   child=$!
   if [[ -n $duration ]]; then
-    sleep "$duration" &
+    sleep "$duration" {folder_lock}<&- &
     wait $!
   else
     wait "$child"
@@ -503,6 +580,10 @@ while (($# > 0)); do
   esac
   shift
 done
+need_own_data
+end_with leave_folder
+take_folder
+$keep || refuse_processes
 if [[ $way == docker ]] && ! engine_answers; then
   die "no Docker engine with Compose answers here: start it, or use --native"
 elif [[ $way != native ]] && engine_answers; then

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::server::{PASSWORD, Server};
+use crate::services;
 
 /// The settings that a server has by itself, in the place of those that spare the tests the disk.
 const DURABLE: [&str; 3] = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
@@ -59,7 +60,7 @@ impl Ground {
 
     /// Has the cards service write so many events, as fast as it can.
     pub fn write_cards(&self, events: usize) {
-        let status = Command::new(env!("CARGO_BIN_EXE_cards"))
+        let status = Command::new(services::program("cards"))
             .args(["--seed", SEED, "--rate", "inf", "--events"])
             .arg(events.to_string())
             .env("EVENTS_DIR", self.inbox("cards"))

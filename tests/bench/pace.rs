@@ -18,6 +18,8 @@ mod measure;
 #[path = "../loader/server.rs"]
 #[expect(dead_code, reason = "the tests ask more of a server")]
 mod server;
+#[path = "../loader/services.rs"]
+mod services;
 
 use ground::Ground;
 

@@ -13,6 +13,7 @@ use rand::RngExt;
 use crate::books;
 use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
 use crate::obstacle::{Obstacle, Step, halfway};
+use crate::services;
 
 /// Runs that are killed, unless `ETL_KILLS` says otherwise.
 const KILLS: usize = 100;
@@ -145,10 +146,10 @@ fn kill(run: &mut Child) -> bool {
 struct Service(Child);
 
 impl Service {
-    fn start(program: &str, loader: &Loader, folder: &str) -> Service {
-        let child = Command::new(program)
+    fn start(name: &str, loader: &Loader) -> Service {
+        let child = Command::new(services::program(name))
             .args(["--rate", RATE, "--events", MOST_EVENTS, "--events-dir"])
-            .arg(loader.path(folder))
+            .arg(loader.path(name))
             .env_clear()
             .stderr(Stdio::null())
             .spawn();
@@ -186,8 +187,8 @@ fn write_in_place(loader: &Loader, number: u64) {
 #[test]
 fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_once() {
     let loader = Loader::new();
-    let cards = Service::start(env!("CARGO_BIN_EXE_cards"), &loader, "cards");
-    let mut users = Service::start(env!("CARGO_BIN_EXE_users"), &loader, "users");
+    let cards = Service::start("cards", &loader);
+    let mut users = Service::start("users", &loader);
     let (mut killed, mut in_place) = (0, 0);
     let mut moment = Moment::new();
     let wanted = kills();
@@ -199,7 +200,7 @@ fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_o
             // Told to stop, it would; killed, it leaves half a file behind. It writes all its
             // users again.
             drop(users);
-            users = Service::start(env!("CARGO_BIN_EXE_users"), &loader, "users");
+            users = Service::start("users", &loader);
         }
         let is_spared = round % 4 == 0;
         let arguments = if is_spared {

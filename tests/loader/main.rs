@@ -36,6 +36,7 @@ mod report;
 mod roles;
 mod schema;
 mod server;
+mod services;
 mod shell;
 mod status;
 mod tables;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use floor::Rows;
 
 use crate::loader::Loader;
+use crate::services;
 
 /// Files of a load: enough that starting the program weighs little.
 const FILES: usize = 10_000;
@@ -31,7 +32,7 @@ fn time(work: impl FnOnce()) -> Duration {
 fn a_load_takes_no_more_than_so_many_times_the_floor() {
     let mut ratios = Vec::new();
     let services = Loader::new();
-    let status = Command::new(env!("CARGO_BIN_EXE_cards"))
+    let status = Command::new(services::program("cards"))
         .args(["--seed", "7", "--rate", "inf", "--events"])
         .arg(FILES.to_string())
         .env("EVENTS_DIR", services.path("cards"))
