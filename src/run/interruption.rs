@@ -103,11 +103,13 @@ fn listen() -> io::Result<Interruption> {
         flag::register_usize(number, Arc::clone(&interruption.signal), number as usize)?;
     }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
+    // Without a thread a second signal is like the first one.
+    let armed = thread::Builder::new().spawn(move || {
         if signals.forever().next().is_some() {
             thread::sleep(TOGETHER);
             ends_at_once.store(true, Ordering::SeqCst);
         }
     });
+    drop(armed);
     Ok(interruption)
 }

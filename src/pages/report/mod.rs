@@ -19,7 +19,7 @@ mod span;
 mod table;
 mod untrusted;
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -108,7 +108,20 @@ impl Report {
     }
 }
 
+/// Replaces a file as a whole. A link stays, and the file that it leads to is replaced; a device, a
+/// pipe and the like are written to.
 fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    let file = match fs::canonicalize(file) {
+        Ok(existing) => existing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => file.to_owned(),
+        Err(error) => return Err(error),
+    };
+    if fs::metadata(&file).is_ok_and(|metadata| !metadata.is_file()) {
+        return fs::OpenOptions::new()
+            .write(true)
+            .open(&file)?
+            .write_all(content);
+    }
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -119,6 +132,6 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
         .tempfile_in(folder)?;
     temporary.write_all(content)?;
     temporary.as_file().sync_all()?;
-    temporary.persist(file)?;
+    temporary.persist(&file)?;
     Ok(())
 }
