@@ -49,13 +49,13 @@ impl Room {
 }
 
 /// The chunks of a batch: those that are read already, and then those of the reader.
-pub(super) struct Feed<'f, 's> {
+pub(super) struct Feed<'f, 'scope, 'env, 's> {
     pub(super) chunks: VecDeque<Chunk>,
-    pub(super) reader: Option<&'f mut ReadAhead<'s>>,
+    pub(super) reader: Option<&'f mut ReadAhead<'scope, 'env, 's>>,
     pub(super) room: Room,
 }
 
-impl Feed<'_, '_> {
+impl<'scope, 's: 'scope> Feed<'_, 'scope, '_, 's> {
     /// The next chunk, if there is one without much waiting and the batch has room for it.
     ///
     /// # Errors

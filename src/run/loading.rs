@@ -150,10 +150,10 @@ impl<'r> Loader<'r> {
 
     /// Waits for the first files of a batch, outside a transaction. If files are read slower than
     /// they can be loaded, waits for all files of the batch.
-    fn wait_for_files(
+    fn wait_for_files<'scope, 's: 'scope>(
         &mut self,
         target: &mut Target<'_>,
-        reader: &mut ReadAhead<'_>,
+        reader: &mut ReadAhead<'scope, '_, 's>,
         room: &mut Room,
         chunks: &mut VecDeque<Chunk>,
     ) -> Result<(), Error> {
@@ -182,12 +182,12 @@ impl<'r> Loader<'r> {
 
     /// Loads one batch. If keys turn out to be broken, it is done again, with what is new of them
     /// rejected.
-    fn load_batch(
+    fn load_batch<'scope, 's: 'scope>(
         &mut self,
         target: &mut Target<'_>,
         scans: &[FolderScan],
         states: &mut [FolderState],
-        feed: &mut Feed<'_, '_>,
+        feed: &mut Feed<'_, 'scope, '_, 's>,
     ) -> Result<Option<Chunk>, Error> {
         let mut ranges = Ranges::new();
         let warnings = self.warnings.clone();
@@ -221,12 +221,12 @@ impl<'r> Loader<'r> {
     }
 
     /// Loads one batch and, if there is anything to write, commits it.
-    fn try_batch(
+    fn try_batch<'scope, 's: 'scope>(
         &mut self,
         target: &mut Target<'_>,
         scans: &[FolderScan],
         states: &mut [FolderState],
-        feed: &mut Feed<'_, '_>,
+        feed: &mut Feed<'_, 'scope, '_, 's>,
         broken: &BrokenKeys,
         ranges: &mut Ranges,
     ) -> Result<Attempt, Error> {

@@ -1,13 +1,13 @@
 //! Reading ahead: threads read and validate files while the database is busy with those before.
 //!
-//! A disk, and a network share all the more, answers many requests at once, so there are more threads
-//! than cores. They take blocks of files in order; how much has been read and not been taken yet is
+//! A disk, and a network share all the more, answers many requests at once, so where files come slowly
+//! there are more threads than cores. They take blocks of files in order; how much has been read and not been taken yet is
 //! bounded in bytes, by what was read and not by what a file had at the scan.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
@@ -20,8 +20,12 @@ use crate::inbox::FolderError;
 use crate::inbox::listing::ListedFile;
 use crate::inbox::name::name_text;
 
-/// Threads that read. A local disk is busy with them, and more gain little.
+/// Most threads that read. A local disk is busy with them, and more gain little.
 const READERS: usize = 16;
+
+/// How long is waited for a block of files before one more thread is started. From the cache of the
+/// system a block takes a tenth of it, and then more threads than cores cost time and memory.
+const GROW_AFTER: Duration = Duration::from_millis(2);
 
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
 const BLOCK: usize = 16;
@@ -34,8 +38,11 @@ const CHUNK_FILES: usize = 4_096;
 /// PostgreSQL takes up to 1 GiB.
 const CHUNK_BYTES: usize = 8 << 20;
 
-/// Bytes of documents that are read ahead at most, and one file more for each thread.
+/// Bytes that are read ahead at most, and one file more for each thread: three chunks of usual files.
 const READ_AHEAD_BYTES: usize = 16 << 20;
+
+/// Bytes that a file takes beside its document: its name, the event that was made of it.
+const FILE_BYTES: usize = 1 << 10;
 
 /// A block of files that was read, by its number.
 type ReadBlock = (usize, Result<Vec<File>, FolderError>);
@@ -51,11 +58,14 @@ pub(super) enum Next {
 }
 
 /// The files of all folders of a run, on their way.
-pub(super) struct ReadAhead<'s> {
+pub(super) struct ReadAhead<'scope, 'env, 's> {
+    scope: &'scope Scope<'scope, 'env>,
     scans: &'s [FolderScan],
     options: &'s Options,
     shared: Arc<Shared>,
     results: Receiver<ReadBlock>,
+    /// What a further thread sends to.
+    sender: Sender<ReadBlock>,
     /// Blocks that were read before one in front of them.
     early: BTreeMap<usize, Vec<File>>,
     /// Files that can be taken, in order, and their bytes.
@@ -64,7 +74,8 @@ pub(super) struct ReadAhead<'s> {
     /// Which folder the first of them is of, and which of its files.
     folder: usize,
     position: usize,
-    has_readers: bool,
+    /// Threads that read.
+    readers: usize,
 }
 
 /// What the threads share.
@@ -126,23 +137,20 @@ impl Shared {
                 Ok(file) => file,
                 Err(failure) => return Some(Err(failure)),
             };
-            self.budget().bytes += file.bytes();
+            self.budget().bytes += FILE_BYTES + file.bytes();
             files.push(file);
         }
         Some(Ok(files))
     }
 }
 
-impl<'s> ReadAhead<'s> {
+impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     /// Begins to read the files of these folders.
-    pub(super) fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
+    pub(super) fn start(
+        scope: &'scope Scope<'scope, 'env>,
         scans: &'s [FolderScan],
         options: &'s Options,
-    ) -> ReadAhead<'s>
-    where
-        's: 'scope,
-    {
+    ) -> ReadAhead<'scope, 'env, 's> {
         let blocks: Vec<Block> = scans
             .iter()
             .enumerate()
@@ -155,7 +163,6 @@ impl<'s> ReadAhead<'s> {
                 })
             })
             .collect();
-        let readers = blocks.len().min(READERS);
         let shared = Arc::new(Shared {
             blocks,
             next: AtomicUsize::new(0),
@@ -167,25 +174,38 @@ impl<'s> ReadAhead<'s> {
             changed: Condvar::new(),
         });
         let (sender, results) = channel();
-        let mut has_readers = false;
-        for _ in 0..readers {
-            let (shared, sender) = (Arc::clone(&shared), sender.clone());
-            let reader = move || read_blocks(&shared, scans, options, &sender);
-            // With fewer threads it takes longer, and without any the run reads by itself.
-            has_readers |= thread::Builder::new().spawn_scoped(scope, reader).is_ok();
-        }
-        ReadAhead {
+        let mut ahead = ReadAhead {
+            scope,
             scans,
             options,
             shared,
             results,
+            sender,
             early: BTreeMap::new(),
             ready: VecDeque::new(),
             ready_bytes: 0,
             folder: 0,
             position: 0,
-            has_readers,
+            readers: 0,
+        };
+        for _ in 0..cores::count() {
+            ahead.add_reader();
         }
+        ahead
+    }
+
+    /// Starts one more thread, if there are blocks for it and the system has one. Without any, the run
+    /// reads by itself.
+    fn add_reader(&mut self) {
+        let is_taken = self.shared.next.load(Ordering::Relaxed) >= self.shared.blocks.len();
+        if is_taken || self.readers >= READERS {
+            return;
+        }
+        let (shared, sender) = (Arc::clone(&self.shared), self.sender.clone());
+        let (scans, options) = (self.scans, self.options);
+        let read = move || read_blocks(&shared, scans, options, &sender);
+        let spawned = thread::Builder::new().spawn_scoped(self.scope, read);
+        self.readers += usize::from(spawned.is_ok());
     }
 
     /// The next files, at most `limit` of them. Waits for a whole chunk until `wait` is over, and then
@@ -233,7 +253,7 @@ impl<'s> ReadAhead<'s> {
         let taken: usize = files.iter().map(File::bytes).sum();
         self.position += files.len();
         self.ready_bytes -= taken;
-        self.shared.budget().bytes -= taken;
+        self.shared.budget().bytes -= files.len() * FILE_BYTES + taken;
         self.shared.changed.notify_all();
         Ok(Next::Chunk(Chunk {
             folder: self.folder,
@@ -244,15 +264,10 @@ impl<'s> ReadAhead<'s> {
 
     /// Waits for a block; says whether one came.
     fn receive(&mut self, deadline: Instant) -> Result<bool, FolderError> {
-        let (number, files) = if self.has_readers {
-            match self
-                .results
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(block) => block,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Ok(false);
-                }
+        let (number, files) = if self.readers > 0 {
+            match self.wait(deadline) {
+                Some(block) => block,
+                None => return Ok(false),
             }
         } else {
             let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
@@ -275,9 +290,21 @@ impl<'s> ReadAhead<'s> {
         self.shared.changed.notify_all();
         Ok(true)
     }
+
+    /// Waits for a thread; where that takes long, starts another one.
+    fn wait(&mut self, deadline: Instant) -> Option<ReadBlock> {
+        loop {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            match self.results.recv_timeout(rest.min(GROW_AFTER)) {
+                Ok(block) => return Some(block),
+                Err(_) if rest <= GROW_AFTER => return None,
+                Err(_) => self.add_reader(),
+            }
+        }
+    }
 }
 
-impl Drop for ReadAhead<'_> {
+impl Drop for ReadAhead<'_, '_, '_> {
     fn drop(&mut self) {
         self.shared.budget().is_over = true;
         self.shared.changed.notify_all();
