@@ -42,7 +42,8 @@ const MAX_WATCH: u64 = 86_400;
   etl rebuild card 42     compute the versions of a card from its events again
   etl migrate             create the schema or migrate it, as its owner
 
-Exit status: 0 done, 1 failed or not sound (verify), 2 wrong usage, 3 stale (status --max-lag);
+Exit status: 0 done, 1 failed, not sound (verify) or not healthy (status --check), 2 wrong usage,
+3 stale (status --max-lag);
 a run that Ctrl-C or SIGTERM ends, ends by that signal (130, 143).")]
 pub struct Cli {
     /// What to do.
@@ -117,6 +118,7 @@ pub enum Command {
   etl status --watch          the same, every two seconds
   etl status --json
   etl status --format prometheus
+  etl status --check          one line, exit status 1 if anything is wrong
   etl status --max-lag 5m     exit status 3 if a folder was not scanned for five minutes")]
     Status(StatusArguments),
 
@@ -308,6 +310,10 @@ pub struct StatusArguments {
     /// Print one JSON object: short for --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    /// Print one line: that all is well, or what is wrong. Exit with status 1 if anything is wrong
+    #[arg(long, conflicts_with_all = ["format", "json", "max_lag", "watch"])]
+    pub check: bool,
 
     /// Exit with status 3 if a folder was last scanned longer ago than this. As text it then shows
     /// and reads the checkpoints and no more: a few rows, however large the warehouse is

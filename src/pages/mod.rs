@@ -8,7 +8,7 @@ pub mod error;
 //pub mod history;
 //pub mod rejected;
 //pub mod report;
-//pub mod status;
+pub mod status;
 mod table;
 mod terminal;
 //pub mod verify;

@@ -37,6 +37,7 @@ mod schema;
 mod server;
 mod shell;
 mod status;
+mod status_health;
 mod tables;
 mod terminal;
 mod timelines;
