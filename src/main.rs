@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use etl::cli::error::Error;
-use etl::cli::{Cli, Command, Format, RejectedCommand, RunArguments, StatusArguments, shell};
+use etl::cli::{
+    Cli, Command, Format, RejectedCommand, ReportArguments, RunArguments, StatusArguments, shell,
+};
 use etl::logging;
-use etl::pages::status;
 use etl::pages::status::{STALE_AFTER, Status, prometheus, watch};
+use etl::pages::{report, status};
 use etl::run::{self, Ending};
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
@@ -44,6 +46,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
         Command::Status(arguments) => show_status(&address()?, arguments),
+        Command::Report(arguments) => write_report(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Migrate => migrate(&address()?),
         Command::Completions { shell } => print(shell::completions(*shell)),
@@ -136,6 +139,12 @@ fn check_health(address: &Address) -> Result<ExitCode, Error> {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
+}
+
+fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCode, Error> {
+    let report = report::read(&mut Warehouse::connect(address)?)?;
+    unless_closed(report.write(&arguments.file))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {

@@ -7,7 +7,7 @@ mod age;
 pub mod error;
 //pub mod history;
 //pub mod rejected;
-//pub mod report;
+pub mod report;
 pub mod status;
 mod table;
 mod terminal;

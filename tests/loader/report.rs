@@ -440,6 +440,34 @@ fn runs_are_listed_newest_first_with_their_duplicates() {
     assert_eq!([sum(1), sum(5), sum(6)], [3, 10, 4]);
 }
 
+#[test]
+fn each_inbox_has_its_row_of_freshness() {
+    let loader = Loader::new();
+    loader.put_user(1);
+    loader.run(&[]);
+    assert!(!page(&loader).contains(">Inbox<"));
+    loader.run(&["--inbox-name", "host-2"]);
+    let page = page(&loader);
+    assert!(page.contains(">Inbox<"), "{}", body(&page));
+    let rows = table(&page, "Freshness of the sources");
+    let counts: Vec<Vec<&str>> = rows
+        .iter()
+        .map(|row| {
+            let cells = [0, 1, 5, 6].iter();
+            cells.map(|cell| row[*cell].as_str()).collect()
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ["users", "host-2", "0", "1"],
+            ["users", "main", "1", "0"],
+            ["cards", "host-2", "0", "0"],
+            ["cards", "main", "0", "0"],
+        ]
+    );
+}
+
 /// The beginning of the page, for a readable message.
 fn body(page: &str) -> &str {
     let (_, body) = page.split_once("<body>").unwrap_or_default();

@@ -3,11 +3,10 @@
 //!
 //! The database counts, in as many buckets and classes as a page can show, so that the size of the
 //! page does not depend on the size of the warehouse. Each [`section`] reads its part from one
-//! [`snapshot`] and renders it as [`chart`]s and [`table`]s. [`kind`] lists the kinds of entities.
+//! [`snapshot`] and renders it as [`chart`]s and [`table`]s. [`kind`] says how entities are shown.
 //! [`page`] assembles the page. All markup is written with `maud`, which escapes every text.
 
 mod chart;
-mod health;
 mod hue;
 mod kind;
 mod page;
@@ -27,9 +26,9 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::clock;
-use crate::error::Error;
+use crate::pages::error::Error;
+use crate::pages::status::{self, Health, STALE_AFTER};
 use crate::warehouse::Warehouse;
-use health::Health;
 use section::{ActiveCards, Freshness, Lateness, Rejections, Runs, Totals, Versions, Volume};
 use server::Server;
 use snapshot::Snapshot;
@@ -63,17 +62,17 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// [`Error::NoSchema`] before the first run; [`Error::Database`] when it cannot be read.
+/// [`Error::Warehouse`] before the first run, or when it cannot be read.
 pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
     let read_at = clock::now();
-    let health = Health::read(warehouse)?;
+    let health = status::read_health(warehouse, STALE_AFTER)?;
     let snapshot = &mut Snapshot::take(warehouse)?;
     let spans = Spans::read(snapshot)?;
     let rejections = Rejections::read(snapshot, &spans)?;
     Ok(Report {
         read_at,
         server: Server::read(snapshot)?,
-        totals: Totals::read(snapshot, &spans, &health.sources, &rejections)?,
+        totals: Totals::read(snapshot, &spans, &health.progress, &rejections)?,
         freshness: Freshness::read(snapshot, &spans)?,
         volume: Volume::read(snapshot, &spans)?,
         runs: Runs::read(snapshot, &spans)?,
@@ -88,9 +87,6 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
 
 impl Report {
     /// Writes the page to a file, or to standard output if the file is `-`.
-    ///
-    /// The page is written to a temporary file in the same folder, which then replaces the file: a
-    /// reader finds the old page or the new one, never half of one.
     ///
     /// # Errors
     ///
@@ -108,6 +104,8 @@ impl Report {
     }
 }
 
+/// Replaces a file by a temporary one in the same folder: a reader finds the old page or the new one,
+/// never half of one.
 fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
