@@ -18,7 +18,7 @@ mod span;
 mod table;
 mod untrusted;
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -97,10 +97,22 @@ impl Report {
         if file == Path::new(STDOUT) {
             return Ok(io::stdout().write_all(page.as_bytes())?);
         }
-        replace(file, page.as_bytes()).map_err(|cause| Error::Report {
+        write(file, page.as_bytes()).map_err(|cause| Error::Report {
             path: file.to_owned(),
             cause,
         })
+    }
+}
+
+/// Writes a file. A regular one is replaced as a whole, also through a link; what is none, such as a
+/// pipe or a device, is written to and stays what it is.
+fn write(file: &Path, content: &[u8]) -> io::Result<()> {
+    match file.canonicalize() {
+        Ok(target) if target.is_file() => replace(&target, content),
+        Ok(target) => File::options().write(true).open(target)?.write_all(content),
+        // A link to a file that is not there yet.
+        Err(_) if file.is_symlink() => File::create(file)?.write_all(content),
+        Err(_) => replace(file, content),
     }
 }
 
