@@ -1,20 +1,28 @@
 //! `etl`: parse the arguments, do what they say, report.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use etl::cli::error::Error;
-use etl::cli::{Cli, Command, RejectedCommand, RunArguments, shell};
+use etl::cli::{
+    Cli, Command, Format, RejectedCommand, ReportArguments, RunArguments, StatusArguments, shell,
+};
 use etl::logging;
+use etl::pages::status::{STALE_AFTER, Status, prometheus, watch};
+use etl::pages::{report, status};
 use etl::run::{self, Ending};
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
 use serde::Serialize;
 
-/// Exit status of a run that could not scan every folder.
+/// Exit status of a run that could not scan every folder, and of a check that found something wrong.
 const FAILED: u8 = 1;
+
+/// Exit status of `etl status --max-lag` if a folder was not scanned in time.
+const STALE: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -37,6 +45,8 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     let address = || Address::find(cli.database_url.as_deref());
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
+        Command::Status(arguments) => show_status(&address()?, arguments),
+        Command::Report(arguments) => write_report(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Migrate => migrate(&address()?),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
@@ -60,6 +70,81 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
+}
+
+fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
+    let read = || status_of(address, STALE_AFTER);
+    if let Some(every) = arguments.watch() {
+        return watch_status(every, read);
+    }
+    if arguments.check {
+        return check_health(address);
+    }
+    let Some(max_lag) = arguments.max_lag else {
+        print_status(&read()?, arguments.format())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let progress = match arguments.format() {
+        // A health check asks this every few seconds: nothing is counted for it.
+        Format::Text => {
+            let progress = status::read_progress(&mut Warehouse::connect(address)?)?;
+            print_text(&progress)?;
+            progress
+        }
+        format => {
+            let status = status_of(address, max_lag)?;
+            print_status(&status, format)?;
+            status.health.progress
+        }
+    };
+    let stale = progress.stale(max_lag);
+    for problem in &stale {
+        log::warn!("{problem}: {}", problem.advice());
+    }
+    Ok(match stale.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(STALE),
+    })
+}
+
+fn status_of(address: &Address, stale_after: Duration) -> Result<Status, Error> {
+    Ok(status::read(
+        &mut Warehouse::connect(address)?,
+        stale_after,
+    )?)
+}
+
+fn print_status(status: &Status, format: Format) -> Result<(), Error> {
+    match format {
+        Format::Text => print_text(status),
+        Format::Json => print_json(status),
+        Format::Prometheus => print_text(&prometheus::Page(status)),
+    }
+}
+
+fn watch_status(
+    every: Duration,
+    read: impl FnMut() -> Result<Status, Error>,
+) -> Result<ExitCode, Error> {
+    if !io::stdout().is_terminal() {
+        return Err(Error::Setting("--watch requires a terminal".to_owned()));
+    }
+    match watch::watch(every, read)? {}
+}
+
+fn check_health(address: &Address) -> Result<ExitCode, Error> {
+    let health = status::read_health(&mut Warehouse::connect(address)?, STALE_AFTER)?;
+    print_text(&format_args!("{}\n", health.verdict()))?;
+    Ok(match health.healthy {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
+}
+
+fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCode, Error> {
+    let report = report::read(&mut Warehouse::connect(address)?)?;
+    unless_closed(report.write(&arguments.file))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {

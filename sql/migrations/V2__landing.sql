@@ -105,7 +105,8 @@ create table landing.rejected_event (
 create unique index rejected_event_file on landing.rejected_event (source, inbox, file_name)
 where resolved_at is null or resolution = 'dismissed';
 -- Counts what is open, and finds the newest rejection of a reason.
-create index rejected_event_open on landing.rejected_event (source, reason, rejected_id) where resolved_at is null;
+create index rejected_event_open on landing.rejected_event (source, inbox, reason, rejected_id)
+where resolved_at is null;
 -- Finds what was rejected about one user or card.
 create index rejected_event_entity on landing.rejected_event (entity, entity_id) where entity_id is not null;
 

@@ -1,3 +1,3 @@
--- The events of a kind. Their union over all kinds replaces {events} in the other statements.
-select '{kind}' as kind, event_at, file_modified_at, run_id
-from landing.{kind}_event
+-- The events of an entity. Other statements take their union over all entities in place of the hole `events`.
+select '{entity}' as entity, event_at, file_modified_at, run_id
+from landing.{entity}_event

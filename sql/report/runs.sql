@@ -1,6 +1,6 @@
 -- The newest $1 runs that found something.
 select
-  run_id, sources, since is not null as is_backfill, started_at,
+  run_id, command, sources, started_at,
   date_part('epoch', finished_at - started_at) as seconds,
   files, loaded, duplicates, rejected, pending
 from etl.run

@@ -1,7 +1,7 @@
 -- The time ranges of files, accepted and rejected, and of runs that found something, as in event_spans.sql.
 select
   'files' as subject,
-  count(*) as moments,
+  count(*) as count,
   percentile_disc(array[0, 0.005, 0.995, 1]) within group (order by written_at) as bounds
 from (
   select file_modified_at as written_at from ({events}) as events
@@ -11,7 +11,7 @@ from (
 union all
 select
   'runs' as subject,
-  count(*) as moments,
+  count(*) as count,
   percentile_disc(array[0, 0.005, 0.995, 1]) within group (order by started_at) as bounds
 from etl.run
 where files > 0

@@ -1,5 +1,5 @@
--- The number of entities of a kind, and of their versions.
+-- The number of entities of an entity, and of their versions.
 select
-  '{kind}' as kind,
-  (select count(*) from warehouse.{kind}_current) as entities,
-  (select count(*) from warehouse.dim_{kind}) as versions
+  '{entity}' as entity,
+  (select count(*) from warehouse.{entity}_current) as entities,
+  (select count(*) from warehouse.dim_{entity}) as versions

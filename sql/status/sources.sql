@@ -1,30 +1,38 @@
--- How far each source has been loaded, when a run last looked at it (the newest run over each combination of folders
--- that has the source), and since when runs have left files of it for later.
---
--- "between" and not "=": after "=", the planner takes the order for that of the number alone and walks through all runs
--- by number, to find that there is none over a combination of folders.
+-- How far each folder has been loaded: a row for each checkpoint, and one for each source of $1 that has none, in the
+-- order of $1. A run is working on a folder while its claim is valid, and the claim is void once its server process has
+-- ended. Of the pending files of a folder, the one that has been pending longest.
+with source as (
+  select name, place from unnest($1::text[]) with ordinality as source (name, place)
+),
+
+oldest_pending as (
+  select distinct on (source, inbox) source, inbox, file_name, reason, pending_since
+  from etl.pending_file
+  order by source, inbox, pending_since, file_name
+)
+
 select
-  checkpoint.source,
+  coalesce(checkpoint.source, source.name) as source,
+  coalesce(checkpoint.inbox, (select min(inbox) from etl.checkpoint)) as inbox,
+  checkpoint.folder_path,
   checkpoint.offset_at,
   checkpoint.advanced_at,
-  newest.looked_at,
-  checkpoint.pending,
-  case when checkpoint.pending > 0 then etl.pending_since(checkpoint.source) end as pending_since,
-  checkpoint.loaded,
-  checkpoint.duplicates,
-  checkpoint.rejected,
   checkpoint.newest_event_at,
-  checkpoint.waiting
-from etl.checkpoint
-cross join lateral (
-  select max(run.looked_at) as looked_at
-  from (values (array[checkpoint.source]), (array['users', 'cards'])) as folders (sources)
-  cross join lateral (
-    select run.looked_at
-    from etl.run
-    where run.sources between folders.sources and folders.sources
-    order by run.sources desc, run.run_id desc
-    limit 1
-  ) as run
-) as newest
-order by checkpoint.source desc
+  checkpoint.last_scanned_at,
+  coalesce(checkpoint.claimed_until > clock_timestamp(), false)
+    and exists (select from pg_stat_activity where pid = checkpoint.claimed_pid) as running,
+  coalesce(checkpoint.remaining, 0) as remaining,
+  coalesce(checkpoint.pending, 0) as pending,
+  oldest_pending.pending_since,
+  oldest_pending.file_name as pending_file,
+  oldest_pending.reason as pending_reason,
+  coalesce(checkpoint.loaded, 0) as loaded,
+  coalesce(checkpoint.duplicates, 0) as duplicates,
+  coalesce(checkpoint.rejected, 0) as rejected,
+  checkpoint.failing_since,
+  checkpoint.last_failed_at,
+  checkpoint.last_failure
+from source
+full join etl.checkpoint on checkpoint.source = source.name
+left join oldest_pending on oldest_pending.source = checkpoint.source and oldest_pending.inbox = checkpoint.inbox
+order by source.place, checkpoint.source, checkpoint.inbox

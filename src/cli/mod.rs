@@ -37,7 +37,8 @@ pub use status::{Format, StatusArguments};
   etl rebuild card 42     compute the versions of a card from its events again
   etl migrate             create the schema or migrate it, as its owner
 
-Exit status: 0 done, 1 failed or not sound (verify), 2 wrong usage, 3 stale (status --max-lag);
+Exit status: 0 done, 1 failed, not sound (verify) or not healthy (status --check), 2 wrong usage,
+3 stale (status --max-lag);
 a run that Ctrl-C or SIGTERM ends, ends by that signal (130, 143).")]
 pub struct Cli {
     /// What to do.

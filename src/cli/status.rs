@@ -16,6 +16,7 @@ const MAX_WATCH: u64 = 86_400;
   etl status --watch          the same, every two seconds
   etl status --json
   etl status --format prometheus
+  etl status --check          one line, exit status 1 if anything is wrong
   etl status --max-lag 5m     exit status 3 if a folder was not scanned for five minutes")]
 pub struct StatusArguments {
     /// How to print it
@@ -25,6 +26,10 @@ pub struct StatusArguments {
     /// Print one JSON object: short for --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    /// Print one line: that all is well, or what is wrong. Exit with status 1 if anything is wrong
+    #[arg(long, conflicts_with_all = ["format", "json", "max_lag", "watch"])]
+    pub check: bool,
 
     /// Exit with status 3 if a folder was last scanned longer ago than this. As text it then shows
     /// and reads the checkpoints and no more: a few rows, however large the warehouse is

@@ -3,10 +3,12 @@
 //!
 //! Pages read; none of them changes anything.
 
+mod age;
 pub mod error;
 //pub mod history;
 //pub mod rejected;
-//pub mod report;
-//pub mod status;
+pub mod report;
+pub mod status;
+mod table;
 mod terminal;
 //pub mod verify;

@@ -1,14 +1,14 @@
-//! What is written for people: lines as wide as the terminal, and as long as they are where nobody
-//! looks at one; numbers with the word for what they count.
+//! Text for people: lines at most as wide as the terminal, and whole where the output is none; numbers
+//! with the word for what they count.
 
 use std::{fmt, io};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of a terminal that does not tell how many it has.
+/// Columns of a terminal that does not report how many it has.
 const USUAL_WIDTH: usize = 80;
 
-/// Columns that a line on stdout keeps to: without end where that is no terminal, since who reads a
+/// Most columns of a line on stdout. There is no limit where that is not a terminal: whoever reads a
 /// file or sends a page on wants whole sentences.
 pub(crate) fn width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
@@ -35,6 +35,21 @@ pub(crate) fn fitted(line: &str, limit: usize) -> String {
     cut
 }
 
+/// A sentence as lines of at most so many columns, broken between words. A word that is wider is cut.
+pub(crate) fn wrapped(sentence: &str, limit: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= limit => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(fitted(word, limit)),
+        }
+    }
+    lines
+}
+
 /// A number of things, in words: "1 file", "2 files".
 pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: &str) -> String {
     let plural = if number == T::from(1) { "" } else { "s" };
@@ -43,7 +58,7 @@ pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: 
 
 #[cfg(test)]
 mod tests {
-    use super::fitted;
+    use super::{fitted, wrapped};
 
     #[test]
     fn a_long_line_is_cut_by_its_width() {
@@ -54,5 +69,16 @@ mod tests {
             format!("{}…", "漢".repeat(39))
         );
         assert_eq!(fitted("123456", usize::MAX), "123456");
+    }
+
+    #[test]
+    fn a_sentence_is_broken_between_words() {
+        let sentence = "is cron running, and what do its runs log?";
+        assert_eq!(wrapped(sentence, usize::MAX), [sentence]);
+        assert_eq!(
+            wrapped(sentence, 16),
+            ["is cron running,", "and what do its", "runs log?"]
+        );
+        assert_eq!(wrapped("a 123456", 5), ["a", "1234…"]);
     }
 }

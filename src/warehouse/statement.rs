@@ -33,6 +33,7 @@ statements! {
     HISTORY_EVENTS "history/events.sql"
     HISTORY_VERSIONS "history/versions.sql"
     RECONCILE_DELETE_LOADED "reconcile/delete_loaded.sql"
+    STATUS_DIMENSION "status/dimension.sql"
     VERSION_ADVANCE_KEY_SEQUENCE "version/advance_key_sequence.sql"
     VERSION_BETWEEN "version/between.sql"
     VERSION_COPY "version/copy.sql"

@@ -39,6 +39,7 @@ mod server;
 mod services;
 mod shell;
 mod status;
+mod status_health;
 mod tables;
 mod terminal;
 mod timelines;

@@ -1,4 +1,4 @@
-//! What `etl status --format prometheus` says, and what the alerts make of it.
+//! What `etl status --format prometheus` prints, and what the alerts make of it.
 
 use std::fs;
 use std::io::Write;
@@ -22,7 +22,7 @@ fn promtool() -> Option<Command> {
 }
 
 #[test]
-fn the_page_for_prometheus_says_what_the_json_says() {
+fn the_page_for_prometheus_has_what_the_json_has() {
     let loader = Loader::new();
     loader.put_user(1);
     loader.put("users/bad.json", "[]");
@@ -31,11 +31,14 @@ fn the_page_for_prometheus_says_what_the_json_says() {
     let metrics = loader.etl(&["status", "--format", "prometheus"]).out;
     for sample in [
         "etl_healthy 0",
-        "etl_source_looked_at_timestamp_seconds{source=\"cards\"} 0.000000",
-        "etl_source_pending_files{source=\"users\"} 1",
-        "etl_files_total{source=\"users\",outcome=\"loaded\"} 1",
-        "etl_files_total{source=\"users\",outcome=\"rejected\"} 1",
-        "etl_rejections_open{source=\"users\",reason=\"not_an_object\"} 1",
+        "etl_source_last_scanned_timestamp_seconds{source=\"cards\",inbox=\"main\"} 0.000000",
+        "etl_source_failing_since_timestamp_seconds{source=\"users\",inbox=\"main\"} 0.000000",
+        "etl_source_pending_files{source=\"users\",inbox=\"main\"} 1",
+        "etl_source_pending_since_timestamp_seconds{source=\"cards\",inbox=\"main\"} 0.000000",
+        "etl_source_remaining_files{source=\"users\",inbox=\"main\"} 0",
+        "etl_files_total{source=\"users\",inbox=\"main\",outcome=\"loaded\"} 1",
+        "etl_files_total{source=\"users\",inbox=\"main\",outcome=\"rejected\"} 1",
+        "etl_rejections_open{source=\"users\",inbox=\"main\",reason=\"not_an_object\"} 1",
         "etl_dimension_versions{dimension=\"dim_user\",current=\"true\"} 1",
         "etl_last_run_files{outcome=\"pending\"} 1",
     ] {
@@ -44,14 +47,20 @@ fn the_page_for_prometheus_says_what_the_json_says() {
             "{sample} is missing:\n{metrics}"
         );
     }
-    let looked_at =
-        loader.value("select extract(epoch from looked_at)::numeric(20, 6)::text from etl.run");
-    assert!(
-        metrics.contains(&format!("{{source=\"users\"}} {looked_at}\n")),
-        "{metrics}"
-    );
+    for (metric, column, table) in [
+        ("last_scanned", "last_scanned_at", "etl.checkpoint"),
+        ("pending_since", "pending_since", "etl.pending_file"),
+    ] {
+        let time = loader.value(&format!(
+            "select extract(epoch from {column})::numeric(20, 6)::text from {table} where source = 'users'"
+        ));
+        let sample = format!(
+            "etl_source_{metric}_timestamp_seconds{{source=\"users\",inbox=\"main\"}} {time}\n"
+        );
+        assert!(metrics.contains(&sample), "{sample} in {metrics}");
+    }
     // The alerts ask for nothing that is not there.
-    let alerts = include_str!("../../src/status/alerts.yml");
+    let alerts = include_str!("../../src/pages/status/alerts.yml");
     let expressions = alerts
         .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
         .filter(|word| word.starts_with("etl_"));
@@ -89,7 +98,10 @@ fn prometheus_takes_the_alerts() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, content) in [
-        ("alerts.yml", include_str!("../../src/status/alerts.yml")),
+        (
+            "alerts.yml",
+            include_str!("../../src/pages/status/alerts.yml"),
+        ),
         ("tests.yml", include_str!("alerts.yml")),
     ] {
         fs::write(folder.path().join(name), content).expect("the temporary folder can be written");

@@ -2,7 +2,8 @@
 //! text becomes markup.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::process::Command;
 
 use serde_json::json;
 
@@ -440,6 +441,34 @@ fn runs_are_listed_newest_first_with_their_duplicates() {
     assert_eq!([sum(1), sum(5), sum(6)], [3, 10, 4]);
 }
 
+#[test]
+fn each_inbox_has_its_row_of_freshness() {
+    let loader = Loader::new();
+    loader.put_user(1);
+    loader.run(&[]);
+    assert!(!page(&loader).contains(">Inbox<"));
+    loader.run(&["--inbox-name", "host-2"]);
+    let page = page(&loader);
+    assert!(page.contains(">Inbox<"), "{}", body(&page));
+    let rows = table(&page, "Freshness of the sources");
+    let counts: Vec<Vec<&str>> = rows
+        .iter()
+        .map(|row| {
+            let cells = [0, 1, 5, 6].iter();
+            cells.map(|cell| row[*cell].as_str()).collect()
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ["users", "host-2", "0", "1"],
+            ["users", "main", "1", "0"],
+            ["cards", "host-2", "0", "0"],
+            ["cards", "main", "0", "0"],
+        ]
+    );
+}
+
 /// The beginning of the page, for a readable message.
 fn body(page: &str) -> &str {
     let (_, body) = page.split_once("<body>").unwrap_or_default();
@@ -540,4 +569,37 @@ fn the_file_is_replaced_as_a_whole_and_nothing_is_left_aside() {
     let said = loader.etl_unprivileged(&["report", path]);
     assert_eq!(said.status, 1, "{}", said.log);
     assert_eq!(fs::read_to_string(&file).expect("the old page"), "old");
+}
+
+#[test]
+fn a_link_is_followed_and_a_pipe_is_written_to() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str| {
+        let said = loader.etl(&["report", path(name).to_str().expect("a plain path")]);
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{name}");
+    };
+    fs::create_dir(path("site")).expect("the folder is ours");
+    fs::write(path("site/old.html"), "old").expect("the folder is ours");
+    for page in ["old.html", "new.html"] {
+        symlink(format!("site/{page}"), path(page)).expect("the folder is ours");
+        write(page);
+        assert!(path(page).is_symlink(), "{page}");
+        check(&fs::read_to_string(path("site").join(page)).expect("the report"));
+    }
+    assert_eq!(fs::read_dir(path("site")).expect("the folder").count(), 2);
+
+    let pipe = path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo can be started").success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || fs::read_to_string(pipe).expect("the report"))
+    };
+    write("pipe");
+    check(&reader.join().expect("the reader ends"));
+    let kind = fs::metadata(&pipe).expect("the pipe").file_type();
+    assert!(kind.is_fifo(), "{kind:?}");
 }

@@ -1,14 +1,13 @@
-//! What `etl status` says, as a page and as JSON.
+//! What `etl status` prints, as a page and as JSON. What it finds wrong is tested in
+//! [`status_health`](crate::status_health).
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::loader::{Loader, finish};
+use crate::loader::{Loader, event_id, finish, user_event};
 use crate::obstacle::{Obstacle, halfway};
 use crate::terminal::Terminal;
 
@@ -17,27 +16,25 @@ const FIELDS: &str = "
     dimensions[].current_rows dimensions[].dimension dimensions[].is_estimate dimensions[].rows
     healthy
     last_hour.duplicates last_hour.files last_hour.loaded last_hour.rejected last_hour.runs
-    problems[].advice problems[].problem problems[].source problems[].text
+    problems[].advice problems[].inbox problems[].problem problems[].source problems[].text
     read_at
-    rejections[].files rejections[].newest.detail rejections[].newest.file_name
+    rejections[].files rejections[].inbox rejections[].newest.detail rejections[].newest.file_name
     rejections[].newest.rejected_at rejections[].newest.rejected_id rejections[].reason
     rejections[].source
-    runs[].duplicates runs[].files runs[].finished_at runs[].loaded runs[].looked_at runs[].looks
+    runs[].command runs[].duplicates runs[].files runs[].finished_at runs[].inbox runs[].loaded
     runs[].pending runs[].rejected runs[].run_id runs[].since runs[].sources[] runs[].started_at
-    runs[].versions_closed runs[].versions_opened
-    sources[].advanced_at sources[].duplicates sources[].loaded sources[].looked_at
-    sources[].newest_event_at sources[].offset_at sources[].pending sources[].pending_since
-    sources[].rejected sources[].running sources[].source sources[].waiting";
+    runs[].versions_changed runs[].versions_closed runs[].versions_opened
+    sources[].advanced_at sources[].duplicates sources[].failing_since sources[].folder_path
+    sources[].inbox sources[].last_failed_at sources[].last_failure sources[].last_scanned_at
+    sources[].loaded sources[].newest_event_at sources[].offset_at sources[].pending
+    sources[].pending_since sources[].rejected sources[].remaining sources[].running
+    sources[].source";
 
 /// The page, which must come with exit status 0 and fit on a terminal.
-fn page(loader: &Loader) -> String {
+pub fn page(loader: &Loader) -> String {
     let said = loader.etl(&["status"]);
     assert_eq!((said.status, said.log.as_str()), (0, ""));
-    let mut command = loader.command(&["status"]);
-    command.env("NO_COLOR", "1");
-    for line in Terminal::show(command).lines() {
-        assert!(line.chars().count() <= 80, "{line}");
-    }
+    on_terminal(loader, 80);
     assert!(
         !said.out.contains('\x1b'),
         "no colour in a pipe: {:?}",
@@ -46,33 +43,45 @@ fn page(loader: &Loader) -> String {
     said.out
 }
 
-fn json(loader: &Loader) -> Value {
+/// The page on a terminal of so many columns, of which no line is wider.
+pub fn on_terminal(loader: &Loader, columns: u16) -> String {
+    let mut command = loader.command(&["status"]);
+    command.env("NO_COLOR", "1");
+    let shown = Terminal::show_in(columns, command);
+    for line in shown.lines() {
+        assert!(
+            line.chars().count() <= columns.into(),
+            "{columns} columns: {line}"
+        );
+    }
+    shown
+}
+
+pub fn json(loader: &Loader) -> Value {
     let said = loader.etl(&["status", "--json"]);
     assert_eq!(said.status, 0, "{}", said.log);
     serde_json::from_str(&said.out).expect("the status is JSON")
 }
 
-/// Changes the books behind the loader's back.
-fn amend(loader: &Loader, sql: &str) {
+/// Changes the metadata behind the loader's back.
+pub fn amend(loader: &Loader, sql: &str) {
     loader.client().batch_execute(sql).expect(sql);
 }
 
-/// The codes and sources of what is wrong.
-fn problems(loader: &Loader) -> Vec<String> {
-    let status = json(loader);
-    let problems = status["problems"].as_array().expect("problems");
-    assert_eq!(status["healthy"], problems.is_empty());
-    problems
-        .iter()
-        .map(|problem| {
-            let word = |field: &str| problem[field].as_str().unwrap_or("-").to_owned();
-            format!("{} {}", word("problem"), word("source"))
-        })
-        .collect()
+/// Lets time pass, as far as the checkpoints are concerned.
+pub fn age_checkpoints(loader: &Loader, age: &str, condition: &str) {
+    amend(
+        loader,
+        &format!(
+            "update etl.checkpoint
+             set last_scanned_at = last_scanned_at - interval '{age}', advanced_at = advanced_at - interval '{age}'
+             where {condition}"
+        ),
+    );
 }
 
 #[test]
-fn status_tells_how_far_each_source_is() {
+fn status_shows_how_far_each_source_has_been_loaded() {
     let loader = Loader::new();
     let said = loader.etl(&["status"]);
     assert_eq!(said.status, 1);
@@ -84,8 +93,8 @@ fn status_tells_how_far_each_source_is() {
     loader.run(&[]);
     let page = page(&loader);
     for words in [
-        "healthy: last look",
-        "last hour: 3 files, 1 rejected",
+        "healthy: last scan",
+        "last hour: 2 files, 1 rejected",
         "dim_user",
         "none yet",
         "users  not_an_object  1 file, the newest ",
@@ -94,6 +103,7 @@ fn status_tells_how_far_each_source_is() {
     ] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
+    assert!(!page.contains("inbox"), "there is only one:\n{page}");
 
     let status = json(&loader);
     let [users, cards] = [0, 1].map(|index| &status["sources"][index]);
@@ -102,15 +112,19 @@ fn status_tells_how_far_each_source_is() {
         (&"users".into(), &1.into(), &1.into())
     );
     assert_eq!(
-        (&cards["source"], &cards["pending"]),
-        (&"cards".into(), &1.into())
+        (&cards["source"], &cards["inbox"], &cards["pending"]),
+        (&"cards".into(), &"main".into(), &1.into())
     );
-    assert!(cards["offset_at"].is_null() && cards["looked_at"].is_string());
+    let path = loader.path("cards");
+    assert_eq!(cards["folder_path"].as_str(), path.to_str());
+    assert!(cards["offset_at"].is_null() && cards["last_scanned_at"].is_string());
     assert!(users["pending_since"].is_null() && cards["pending_since"].is_string());
+    assert!(users["failing_since"].is_null() && users["last_failure"].is_null());
     assert_eq!(status["rejections"][0]["reason"], "not_an_object");
     assert_eq!(status["rejections"][0]["newest"]["file_name"], "bad.json");
     assert_eq!(status["dimensions"][0]["current_rows"], 1);
     assert_eq!(status["runs"][0]["files"], 3);
+    assert_eq!(status["runs"][0]["command"], "run");
 }
 
 #[test]
@@ -137,10 +151,7 @@ fn the_json_object_has_the_fields_that_are_documented() {
     loader.put_user(1);
     loader.put("cards/bad.json", "[]");
     loader.run(&[]);
-    amend(
-        &loader,
-        "update etl.run set looked_at = now() - interval '1 day'",
-    );
+    age_checkpoints(&loader, "1 day", "true");
     let mut fields = BTreeSet::new();
     collect(&json(&loader), String::new(), &mut fields);
     let expected: BTreeSet<String> = FIELDS.split_whitespace().map(str::to_owned).collect();
@@ -149,28 +160,25 @@ fn the_json_object_has_the_fields_that_are_documented() {
 }
 
 #[test]
-fn what_is_open_now_is_told_from_what_was_counted_since_the_first_run() {
+fn what_is_open_now_is_shown_beside_what_was_counted_since_the_first_run() {
     let loader = Loader::new();
     loader.put("users/bad.json", "[]");
-    loader.put("users/mended.json", "[]");
+    loader.put("users/fixed.json", "[]");
     loader.run(&[]);
     assert!(!page(&loader).contains("More than are rejected now"));
     loader.run(&["--since", "1d"]);
     loader.put(
-        "users/mended.json",
+        "users/fixed.json",
         fs::read(loader.path("users/bad.json")).expect("it is there"),
     );
     loader.put_user(1);
-    fs::rename(
-        loader.path("users/1.json"),
-        loader.path("users/mended.json"),
-    )
-    .expect("our folder");
+    fs::rename(loader.path("users/1.json"), loader.path("users/fixed.json")).expect("our folder");
     loader.run(&[]);
     let status = json(&loader);
     assert_eq!(status["sources"][0]["rejected"], 4);
     assert_eq!(status["rejections"][0]["files"], 1);
     // A backfill does not count towards the hour.
+    assert_eq!(status["runs"][1]["command"], "backfill");
     assert_eq!(status["last_hour"]["files"], 3);
     let page = page(&loader);
     assert!(page.contains("More than are rejected now"), "{page}");
@@ -182,170 +190,30 @@ fn what_is_open_now_is_told_from_what_was_counted_since_the_first_run() {
 }
 
 #[test]
-fn status_tells_stale_from_fresh() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
-    sleep(Duration::from_millis(20));
-    let said = loader.etl(&["status", "--max-lag", "1ms"]);
-    assert_eq!(said.status, 3);
-    assert!(said.log.contains("users"), "{}", said.log);
-    // A run that finds nothing has looked all the same, and one over a single source has not looked
-    // at the other.
-    amend(
-        &loader,
-        "update etl.run set looked_at = now() - interval '1 day'",
-    );
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
-    loader.run(&["--source", "users"]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 3);
-    loader.run(&[]);
-    assert_eq!(loader.etl(&["status", "--max-lag", "1h"]).status, 0);
-}
-
-#[test]
-fn a_health_check_reads_the_checkpoints_and_the_runs_alone() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    let reader = format!("{}_reader", loader.database);
-    amend(
-        &loader,
-        &format!(
-            "create role {reader} login;
-             grant usage on schema etl to {reader};
-             grant select on etl.checkpoint, etl.run, etl.schema_history to {reader}"
-        ),
-    );
-    let url = loader.url.replacen("postgres@", &format!("{reader}@"), 1);
-    let status = |arguments: &[&str]| {
-        let mut command = loader.command(arguments);
-        let status = command
-            .env("DATABASE_URL", &url)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.expect("etl can be started").code()
-    };
-    assert_eq!(status(&["status", "--max-lag", "1h"]), Some(0));
-    assert_eq!(status(&["status"]), Some(1));
-    amend(
-        &loader,
-        &format!("drop owned by {reader}; drop role {reader}"),
-    );
-}
-
-#[test]
-fn a_health_check_does_not_walk_through_the_runs() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    // No run was over one source alone, and the planner has seen so.
-    amend(
-        &loader,
-        "insert into etl.run (sources, started_at, finished_at, files, loaded, duplicates, rejected,
-                              pending, versions_opened, versions_closed, looked_at)
-         select array['users', 'cards'], now(), now(), 1, 1, 0, 0, 0, 0, 0, now()
-         from generate_series(1, 20000);
-         analyze etl.run",
-    );
-    let asked = include_str!("../../sql/status/sources.sql");
-    let mut client = loader.client();
-    let plan = client.query(&format!("explain (analyze, timing off) {asked}"), &[]);
-    let plan: Vec<String> = plan
-        .expect("the books can be read")
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    let passed_over = plan.iter().find(|line| line.contains("Rows Removed"));
-    assert_eq!(passed_over, None, "{plan:#?}");
-}
-
-#[test]
-fn a_source_that_no_run_looks_at_is_a_problem() {
-    let loader = Loader::new();
-    loader.run(&["--source", "users"]);
-    assert_eq!(problems(&loader), ["never_looked cards"]);
-    assert!(page(&loader).contains("runs do come through elsewhere"));
-    loader.run(&[]);
-    assert_eq!(problems(&loader), Vec::<String>::new());
-    amend(
-        &loader,
-        "update etl.run set looked_at = looked_at - interval '6 min'",
-    );
-    assert_eq!(problems(&loader), ["stale users", "stale cards"]);
-    let page_now = page(&loader);
-    for words in [
-        "stale: no run has looked at users for 6m",
-        "is cron running",
-    ] {
-        assert!(page_now.contains(words), "{words} is missing:\n{page_now}");
-    }
-    // What a program that hangs looks like from outside.
-    let mut hanging = loader.client();
-    hanging
-        .batch_execute("select pg_advisory_lock(x'65746c'::integer, 2)")
-        .expect("the lock of cards is free");
-    let status = json(&loader);
-    let running = [0, 1].map(|index| status["sources"][index]["running"] == true);
-    assert_eq!(running, [false, true]);
-    assert!(page(&loader).contains("a run is at it now"));
-}
-
-#[test]
-fn files_that_stay_pending_are_a_problem() {
-    let loader = Loader::new();
-    loader.put_user(1);
-    loader.put("cards/half.json", "{");
-    loader.run(&["--settle", "1h"]);
-    loader.put_user(2);
-    loader.run(&["--settle", "1h"]);
-    assert_eq!(problems(&loader), Vec::<String>::new());
-    // Both runs left the file; the first one tells since when.
-    amend(
-        &loader,
-        "update etl.run set started_at = now() - interval '7 min' where run_id = 1",
-    );
-    assert_eq!(problems(&loader), ["held cards"]);
-    let page = page(&loader);
-    assert!(
-        page.contains("cards is held by 1 pending file, for 7m"),
-        "{page}"
-    );
-    // The log names the file, which it does not for as long as nothing is odd about it.
-    let said = loader.etl(&["run", "--settle", "1h"]);
-    let reason = "its document has not ended, and it changed a moment ago";
-    assert!(
-        said.tells("left for later", "cards/half.json") && said.log.contains(reason),
-        "{}",
-        said.log
-    );
-    amend(&loader, "update etl.run set started_at = now()");
-    assert_eq!(loader.etl(&["run", "--settle", "1h"]).log, "");
-    loader.run(&["--settle", "0s"]);
-    assert_eq!(problems(&loader), Vec::<String>::new());
-}
-
-#[test]
-fn what_is_to_come_is_shown_while_a_run_is_at_it_and_after_it_was_cut_off() {
+fn what_is_remaining_is_shown_during_a_run_and_after_it_was_interrupted() {
     let loader = Loader::new();
     let (obstacle, mut run) = halfway(&loader, &[]);
     let at_work = page(&loader);
     assert!(
-        at_work.contains("3 files of users to come: a run is at it now"),
+        at_work.contains("3 files of users still to be read: a run is working on it now"),
         "{at_work}"
     );
     run.kill().expect("etl is ours");
     run.wait().expect("etl is ours");
     drop(obstacle);
-    loader.wait_for_free_locks();
-    let cut_off = page(&loader);
-    assert!(
-        cut_off.contains("3 files of users to come: a run was cut off before"),
-        "{cut_off}"
+    loader.wait_until(
+        "the session of the killed run ends",
+        "select not exists (select from etl.checkpoint inner join pg_stat_activity on pid = claimed_pid)",
     );
-    assert_eq!(json(&loader)["sources"][0]["waiting"], 3);
+    let interrupted = page(&loader);
+    assert!(
+        interrupted.contains("3 files of users still to be read: the last run was interrupted"),
+        "{interrupted}"
+    );
+    assert_eq!(json(&loader)["sources"][0]["remaining"], 3);
     loader.run(&[]);
-    assert_eq!(json(&loader)["sources"][0]["waiting"], 0);
-    assert!(!page(&loader).contains("to come"));
+    assert_eq!(json(&loader)["sources"][0]["remaining"], 0);
+    assert!(!page(&loader).contains("still to be read"));
 }
 
 #[test]
@@ -358,7 +226,7 @@ fn a_first_run_at_work_is_not_taken_for_a_dead_cron() {
     obstacle.wait_for_runs(1);
     let page = page(&loader);
     assert!(
-        page.contains("a run is at it now, and shows itself with its first batch"),
+        page.contains("a run is working on it now, and its first batch is not committed yet"),
         "{page}"
     );
     drop(obstacle);
@@ -366,23 +234,15 @@ fn a_first_run_at_work_is_not_taken_for_a_dead_cron() {
 }
 
 #[test]
-fn an_hour_in_which_most_is_rejected_is_a_problem() {
+fn an_event_of_the_future_is_not_shown_as_one_of_now() {
     let loader = Loader::new();
-    for number in 0..10 {
-        loader.put_user(number);
-        loader.put(&format!("cards/{number}.json"), "[]");
-    }
+    let event_at = Utc::now() + TimeDelta::minutes(200);
+    let event_at = event_at.format("%Y-%m-%d %H:%M:%S").to_string();
+    let event = user_event(&event_id(1), &event_at, 1, "Ann", 1.0);
+    loader.put("users/1.json", event.to_string());
     loader.run(&[]);
-    assert_eq!(problems(&loader), Vec::<String>::new());
-    loader.put("cards/one-more.json", "[]");
-    loader.run(&[]);
-    assert_eq!(problems(&loader), ["rejecting -"]);
-    assert!(page(&loader).contains("11 of the last hour's 21 files were rejected"));
-    amend(
-        &loader,
-        "update etl.run set started_at = started_at - interval '2 h'",
-    );
-    assert_eq!(problems(&loader), Vec::<String>::new());
+    let page = page(&loader);
+    assert!(page.contains("  in 3h 19m  "), "{page}");
 }
 
 #[test]
@@ -390,23 +250,61 @@ fn a_file_name_does_nothing_to_the_terminal() {
     let loader = Loader::new();
     loader.put("cards/\x1b[2Jx.json", "[]");
     loader.run(&[]);
-    let page = page(&loader);
-    assert!(page.contains("\\u{1b}[2Jx.json"), "{page}");
+    assert!(page(&loader).contains("\\u{1b}[2Jx.json"));
+    // Nor does what the server or a pending file's name brings along.
+    amend(
+        &loader,
+        "update etl.checkpoint set failing_since = now(), last_failure = E'\\x1b[2Jfailed' where source = 'users';
+         insert into etl.pending_file
+         values ('cards', 'main', E'\\u202ehalf.json', now() - interval '1 h', E'\\x1b[2Jreason')",
+    );
+    for arguments in [
+        ["status", "--check"].as_slice(),
+        &["status"],
+        &["status", "--max-lag", "1h"],
+        &["status", "--format", "prometheus"],
+    ] {
+        let said = loader.etl(arguments);
+        let shown = format!("{}{}", said.out, said.log);
+        assert!(
+            !shown.contains(['\x1b', '\u{202e}']),
+            "{arguments:?}: {shown:?}"
+        );
+    }
+    for words in ["\\u{1b}[2Jfailed", "\\u{202e}half.json", "\\u{1b}[2Jreason"] {
+        assert!(page(&loader).contains(words), "{words}");
+    }
 }
 
 #[test]
-fn a_sentence_is_whole_where_no_terminal_is() {
+fn a_page_is_as_wide_as_the_terminal() {
     let loader = Loader::new();
     let name = format!("{}.json", "long".repeat(20));
     loader.put(&format!("cards/{name}"), "[]");
     loader.run(&[]);
     let sentence = format!("  {name}  the document is a list, not an object\n");
     assert!(page(&loader).contains(&sentence), "{}", page(&loader));
-    let on_terminal = Terminal::show(loader.command(&["status"]));
+    let usual = on_terminal(&loader, 80);
     assert!(
-        !on_terminal.contains(&name) && on_terminal.contains("longl…"),
-        "{on_terminal}"
+        !usual.contains(&name) && usual.contains("longl…"),
+        "{usual}"
     );
+    assert!(usual.contains("rejected now\n"), "{usual}");
+    // The tables are cut, and what is wrong is wrapped.
+    age_checkpoints(&loader, "6 min", "true");
+    let narrow = on_terminal(&loader, 40);
+    for lines in [
+        "\nsource  files until (UTC)    newest eve…\n",
+        "stale: no run has scanned cards for 6m\n  is cron running, and what do its runs\n  log?\n",
+    ] {
+        assert!(narrow.contains(lines), "{lines} is missing:\n{narrow}");
+    }
+    let rows = |page: &str| {
+        page.lines()
+            .filter(|line| line.starts_with("cards "))
+            .count()
+    };
+    assert_eq!(rows(&narrow), rows(&usual), "{narrow}");
 }
 
 #[test]

@@ -12,6 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+/// Lines and columns of a usual terminal.
+const LINES: u16 = 50;
+const COLUMNS: u16 = 80;
+
 /// How long something may take to appear on a terminal.
 pub const PAGE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -22,14 +26,18 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a command, which is given the terminal of so many lines, 80 columns wide.
+    /// Starts a command, which is given a terminal of so many lines and of the usual width.
     pub fn start(lines: u16, command: impl FnOnce(Stdio) -> Command) -> Terminal {
+        Terminal::start_in(lines, COLUMNS, command)
+    }
+
+    fn start_in(lines: u16, columns: u16, command: impl FnOnce(Stdio) -> Command) -> Terminal {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&terminal).expect("a terminal");
         unlockpt(&terminal).expect("a terminal");
         let size = Winsize {
             ws_row: lines,
-            ws_col: 80,
+            ws_col: columns,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
@@ -49,9 +57,14 @@ impl Terminal {
         }
     }
 
-    /// What a command shows on a terminal, 80 columns wide, that ends well.
-    pub fn show(mut command: Command) -> String {
-        let (status, shown) = Terminal::start(50, |screen| {
+    /// What a command that ends well shows on a usual terminal.
+    pub fn show(command: Command) -> String {
+        Terminal::show_in(COLUMNS, command)
+    }
+
+    /// What a command that ends well shows on a terminal of so many columns.
+    pub fn show_in(columns: u16, mut command: Command) -> String {
+        let (status, shown) = Terminal::start_in(LINES, columns, |screen| {
             command.stdout(screen).stderr(Stdio::null());
             command
         })
@@ -102,7 +115,7 @@ impl Terminal {
         assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
     }
 
-    /// Reads what there is; says whether the command is still on the terminal.
+    /// Reads what there is; returns whether the command is still on the terminal.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 65_536];
         // Once the last one has closed it, the terminal is an error to read.

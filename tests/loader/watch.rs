@@ -23,7 +23,7 @@ fn watch(loader: &Loader, lines: u16, settings: &[(&str, &str)]) -> Terminal {
 fn watching_shows_what_changes_until_it_is_interrupted() {
     let loader = Loader::new();
     let mut terminal = watch(&loader, 50, &[]);
-    // The warehouse that is not ready yet may become so.
+    // A warehouse that is not ready yet may become so.
     terminal.wait_for("no schema yet");
     loader.put_user(1);
     loader.run(&[]);
@@ -70,6 +70,9 @@ fn watching_is_refused_where_it_makes_no_sense() {
         vec!["--watch", "--max-lag", "1m"],
         vec!["--watch", "5", "--format", "prometheus"],
         vec!["--watch", "0"],
+        vec!["--watch", "--check"],
+        vec!["--check", "--json"],
+        vec!["--check", "--max-lag", "1m"],
         vec!["--json", "--format", "text"],
     ] {
         let said = loader.etl(&[&["status"], arguments.as_slice()].concat());

@@ -1,57 +1,77 @@
-//! The kinds of entities in the warehouse, and the colours in which the page shows them.
+//! The entities as the page shows them: their names and their colours.
 
 use super::hue::Hue;
+use crate::entity::Kind;
+use crate::source::Source;
+use crate::warehouse::statement;
 
-/// A kind of entity. Its name is part of the names of its tables: `landing.user_event`,
-/// `warehouse.dim_user`, and of its key: `user_id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// Its name in the database.
-    pub name: &'static str,
-    /// What one of them is called.
-    pub singular: &'static str,
-    /// What several of them are called.
-    pub plural: &'static str,
-    /// Its colour in all charts.
-    pub hue: Hue,
-}
-
-/// The kinds that the page shows, in this order.
-pub const KINDS: [Kind; 2] = [
-    Kind {
-        name: "user",
-        singular: "User",
-        plural: "Users",
-        hue: Hue {
-            class: "users",
-            light: "#2a8a6e",
-            dark: "#5bc3a2",
-        },
-    },
-    CARD,
+/// Colours of the entities on a light and on a dark page, in the order of [`Kind::ALL`]; beyond the
+/// last one they start again.
+const COLOURS: [(&str, &str); 6] = [
+    ("#2a8a6e", "#5bc3a2"),
+    ("#2f6fb3", "#6aa7e8"),
+    ("#a8437a", "#e48dba"),
+    ("#80681b", "#cfb356"),
+    ("#3b7c8c", "#73bac9"),
+    ("#76593c", "#c4a17e"),
 ];
 
-/// Cards; only they have charts of their own, about active cards.
-pub const CARD: Kind = Kind {
-    name: "card",
-    singular: "Card",
-    plural: "Cards",
-    hue: Hue {
-        class: "cards",
-        light: "#2f6fb3",
-        dark: "#6aa7e8",
-    },
-};
-
-/// One statement for all kinds: the union of a statement in which `{kind}` is the name of a kind.
-pub fn of_every_kind(statement: &str) -> String {
-    KINDS
-        .map(|kind| format!("(\n{}\n)", statement.replace("{kind}", kind.name)))
-        .join("\nunion all\n")
+/// The colour of an entity in all charts.
+pub fn hue(kind: Kind) -> Hue {
+    let (light, dark) = COLOURS[kind as usize % COLOURS.len()];
+    Hue {
+        class: Source::of(kind).name(),
+        light,
+        dark,
+    }
 }
 
-/// A statement in which `{events}` is the query of the events of all kinds.
+/// What one of them is called, as a heading begins.
+pub fn singular(kind: Kind) -> String {
+    capitalized(kind.name())
+}
+
+/// What several of them are called, as a heading begins.
+pub fn plural(kind: Kind) -> String {
+    capitalized(Source::of(kind).name())
+}
+
+fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// One statement for all entities: the union of a statement about one, in which `{entity}` is its
+/// name.
+pub fn of_every_kind(template: &str) -> String {
+    let statements: Vec<String> = Kind::ALL
+        .iter()
+        .map(|kind| format!("(\n{}\n)", statement::fill(template, *kind)))
+        .collect();
+    statements.join("\nunion all\n")
+}
+
+/// A statement in which `{events}` is the query of the events of all entities.
 pub fn with_events(statement: &str) -> String {
-    let events = of_every_kind(include_str!("../../sql/report/events.sql"));
+    let events = of_every_kind(include_str!("../../../sql/report/events.sql"));
     statement.replace("{events}", &events)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{hue, plural, singular};
+    use crate::entity::Kind;
+
+    #[test]
+    fn entities_have_names_and_colours_of_their_own() {
+        assert_eq!(
+            [singular(Kind::Card), plural(Kind::Card)],
+            ["Card", "Cards"]
+        );
+        let classes: BTreeSet<_> = Kind::ALL.iter().map(|kind| hue(*kind).class).collect();
+        assert_eq!(classes.len(), Kind::ALL.len());
+    }
 }

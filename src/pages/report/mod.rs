@@ -3,11 +3,10 @@
 //!
 //! The database counts, in as many buckets and classes as a page can show, so that the size of the
 //! page does not depend on the size of the warehouse. Each [`section`] reads its part from one
-//! [`snapshot`] and renders it as [`chart`]s and [`table`]s. [`kind`] lists the kinds of entities.
+//! [`snapshot`] and renders it as [`chart`]s and [`table`]s. [`kind`] says how entities are shown.
 //! [`page`] assembles the page. All markup is written with `maud`, which escapes every text.
 
 mod chart;
-mod health;
 mod hue;
 mod kind;
 mod page;
@@ -19,7 +18,7 @@ mod span;
 mod table;
 mod untrusted;
 
-use std::fs::{self, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -27,9 +26,9 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::clock;
-use crate::error::Error;
+use crate::pages::error::Error;
+use crate::pages::status::{self, Health, STALE_AFTER};
 use crate::warehouse::Warehouse;
-use health::Health;
 use section::{ActiveCards, Freshness, Lateness, Rejections, Runs, Totals, Versions, Volume};
 use server::Server;
 use snapshot::Snapshot;
@@ -63,17 +62,17 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// [`Error::NoSchema`] before the first run; [`Error::Database`] when it cannot be read.
+/// [`Error::Warehouse`] before the first run, or when it cannot be read.
 pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
     let read_at = clock::now();
-    let health = Health::read(warehouse)?;
+    let health = status::read_health(warehouse, STALE_AFTER)?;
     let snapshot = &mut Snapshot::take(warehouse)?;
     let spans = Spans::read(snapshot)?;
     let rejections = Rejections::read(snapshot, &spans)?;
     Ok(Report {
         read_at,
         server: Server::read(snapshot)?,
-        totals: Totals::read(snapshot, &spans, &health.sources, &rejections)?,
+        totals: Totals::read(snapshot, &spans, &health.progress, &rejections)?,
         freshness: Freshness::read(snapshot, &spans)?,
         volume: Volume::read(snapshot, &spans)?,
         runs: Runs::read(snapshot, &spans)?,
@@ -89,9 +88,6 @@ pub fn read(warehouse: &mut Warehouse) -> Result<Report, Error> {
 impl Report {
     /// Writes the page to a file, or to standard output if the file is `-`.
     ///
-    /// The page is written to a temporary file in the same folder, which then replaces the file: a
-    /// reader finds the old page or the new one, never half of one.
-    ///
     /// # Errors
     ///
     /// [`Error::Report`] when the file cannot be written, [`Error::Output`] when standard output
@@ -101,27 +97,28 @@ impl Report {
         if file == Path::new(STDOUT) {
             return Ok(io::stdout().write_all(page.as_bytes())?);
         }
-        replace(file, page.as_bytes()).map_err(|cause| Error::Report {
+        write(file, page.as_bytes()).map_err(|cause| Error::Report {
             path: file.to_owned(),
             cause,
         })
     }
 }
 
-/// Replaces a file as a whole. A link stays, and the file that it leads to is replaced; a device, a
-/// pipe and the like are written to.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let file = match fs::canonicalize(file) {
-        Ok(existing) => existing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => file.to_owned(),
-        Err(error) => return Err(error),
-    };
-    if fs::metadata(&file).is_ok_and(|metadata| !metadata.is_file()) {
-        return fs::OpenOptions::new()
-            .write(true)
-            .open(&file)?
-            .write_all(content);
+/// Writes a file. A regular one is replaced as a whole, also through a link; what is none, such as a
+/// pipe or a device, is written to and stays what it is.
+fn write(file: &Path, content: &[u8]) -> io::Result<()> {
+    match file.canonicalize() {
+        Ok(target) if target.is_file() => replace(&target, content),
+        Ok(target) => File::options().write(true).open(target)?.write_all(content),
+        // A link to a file that is not there yet.
+        Err(_) if file.is_symlink() => File::create(file)?.write_all(content),
+        Err(_) => replace(file, content),
     }
+}
+
+/// Replaces a file by a temporary one in the same folder: a reader finds the old page or the new one,
+/// never half of one.
+fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -132,6 +129,6 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
         .tempfile_in(folder)?;
     temporary.write_all(content)?;
     temporary.as_file().sync_all()?;
-    temporary.persist(&file)?;
+    temporary.persist(file)?;
     Ok(())
 }

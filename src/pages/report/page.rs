@@ -3,11 +3,12 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
-use super::health::Problem;
-use super::hue::{self, EVERYTHING, REJECTED};
-use super::kind::KINDS;
-use super::quantity::{counted, duration, moment};
+use super::hue::{self, EVERYTHING, Hue, REJECTED};
+use super::kind;
+use super::quantity::{counted, duration, zoned_time};
 use crate::clock;
+use crate::entity::Kind;
+use crate::pages::status::Problem;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -16,7 +17,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let hues = [&KINDS.map(|kind| kind.hue)[..], &[EVERYTHING, REJECTED]].concat();
+    let mut hues: Vec<Hue> = Kind::ALL.iter().map(|kind| kind::hue(*kind)).collect();
+    hues.extend([EVERYTHING, REJECTED]);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -40,10 +42,10 @@ fn main(report: &Report) -> Markup {
         main {
             h1 { "Warehouse report" }
             p.note { (report.server) }
-            p.note { "As of " strong { (moment(report.read_at)) } }
+            p.note { "As of " strong { (zoned_time(report.read_at)) } }
             (health(&report.health.problems))
             (report.totals)
-            (report.freshness.section(&report.health.sources, report.read_at))
+            (report.freshness.section(&report.health.progress, report.read_at))
             (report.volume.section(&report.spans))
             (report.rejections.section(&report.spans))
             (report.runs.section(&report.spans))
@@ -68,7 +70,7 @@ fn health(problems: &[Problem]) -> Markup {
                 p { strong { "⚠ " (counted(problems.len() as i64, "problem")) } }
                 ul {
                     @for problem in problems {
-                        li { strong { (problem.text) } ": " (problem.advice) }
+                        li { strong { (problem) } ": " (problem.advice()) }
                     }
                 }
             }

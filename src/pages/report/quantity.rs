@@ -88,13 +88,13 @@ fn decimal(value: f64) -> String {
 }
 
 /// A time to the second, with its zone.
-pub fn moment(moment: DateTime<Utc>) -> String {
-    format!("{} UTC", moment_of_utc(moment))
+pub fn zoned_time(time: DateTime<Utc>) -> String {
+    format!("{} UTC", utc_time(time))
 }
 
 /// A time to the second, where the zone is written beside it.
-pub fn moment_of_utc(moment: DateTime<Utc>) -> String {
-    moment.format("%Y-%m-%d %H:%M:%S").to_string()
+pub fn utc_time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use maud::{Markup, Render, html};
 
 use super::snapshot::Snapshot;
 use super::untrusted::Untrusted;
-use crate::error::Error;
-use crate::rejected::printable;
+use crate::escape::printable;
+use crate::pages::error::Error;
 
 /// The database and its server, as the server names them.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read.
+    /// [`Error::Warehouse`] when it cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>) -> Result<Server, Error> {
-        let row = snapshot.row(include_str!("../../sql/report/server.sql"))?;
+        let row = snapshot.row(include_str!("../../../sql/report/server.sql"))?;
         Ok(Server {
             database: row.get("database"),
             address: row.get("address"),

@@ -1,11 +1,12 @@
 //! The snapshot of the warehouse from which the report is read.
 
 use postgres::types::{ToSql, Type};
-use postgres::{IsolationLevel, Row, Transaction};
+use postgres::{Row, Transaction};
 
 use super::chart::TimeAxis;
-use crate::error::{Doing, Error};
+use crate::pages::error::Error;
 use crate::warehouse::Warehouse;
+use crate::warehouse::error::Doing;
 
 /// Continues "failed while" in an error.
 const READING: &str = "reading the report";
@@ -21,32 +22,25 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when the connection fails.
+    /// [`Error::Warehouse`] when the connection fails.
     pub fn take(warehouse: &mut Warehouse) -> Result<Snapshot<'_>, Error> {
-        warehouse
-            .client()
-            .build_transaction()
-            .read_only(true)
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .start()
-            .map(Snapshot)
-            .doing(READING)
+        Ok(Snapshot(warehouse.snapshot(READING)?))
     }
 
     /// Executes a statement.
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it fails.
+    /// [`Error::Warehouse`] when it fails.
     pub fn query(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Error> {
-        self.0.query_typed(sql, parameters).doing(READING)
+        Ok(self.0.query_typed(sql, parameters).doing(READING)?)
     }
 
     /// Executes a statement without parameters that always returns one row.
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it fails.
+    /// [`Error::Warehouse`] when it fails.
     pub fn row(&mut self, sql: &str) -> Result<Row, Error> {
         let row = self.query(sql, &[])?.into_iter().next();
         Ok(row.expect("a select without from returns one row"))
@@ -58,7 +52,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it fails.
+    /// [`Error::Warehouse`] when it fails.
     pub fn buckets(
         &mut self,
         sql: &str,

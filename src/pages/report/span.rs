@@ -8,7 +8,7 @@ use super::chart::TimeAxis;
 use super::kind::{of_every_kind, with_events};
 use super::quantity::{counted, grouped};
 use super::snapshot::Snapshot;
-use crate::error::Error;
+use crate::pages::error::Error;
 
 /// The charts show the whole range if it is at most so many times as long as the range of the bulk.
 const STRETCH: i32 = 4;
@@ -38,11 +38,11 @@ impl Subject {
     }
 }
 
-/// The time range of a subject, or of the events of one kind.
+/// The time range of a subject, or of the events of one entity.
 #[derive(Debug)]
 struct Span {
     subject: String,
-    moments: i64,
+    count: i64,
     first: DateTime<Utc>,
     last: DateTime<Utc>,
     bulk_first: DateTime<Utc>,
@@ -58,10 +58,10 @@ impl Spans {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>) -> Result<Spans, Error> {
-        let of_events = of_every_kind(include_str!("../../sql/report/event_spans.sql"));
-        let of_others = with_events(include_str!("../../sql/report/spans.sql"));
+        let of_events = of_every_kind(include_str!("../../../sql/report/event_spans.sql"));
+        let of_others = with_events(include_str!("../../../sql/report/spans.sql"));
         let mut rows = snapshot.query(&of_events, &[])?;
         rows.extend(snapshot.query(&of_others, &[])?);
         let span = |row: &Row| {
@@ -72,7 +72,7 @@ impl Spans {
             };
             Some(Span {
                 subject: row.get("subject"),
-                moments: row.get("moments"),
+                count: row.get("count"),
                 first,
                 last,
                 bulk_first,
@@ -89,7 +89,7 @@ impl Spans {
 
     /// How many there are.
     pub fn count(&self, subject: Subject) -> i64 {
-        self.of(subject).map(|span| span.moments).sum()
+        self.of(subject).map(|span| span.count).sum()
     }
 
     /// The axis of a subject's charts: its whole range, unless a few outliers would squeeze the rest
@@ -133,7 +133,7 @@ mod tests {
             seconds.map(|seconds| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(seconds));
         Span {
             subject: subject.to_owned(),
-            moments: 1_000,
+            count: 1_000,
             first,
             last,
             bulk_first,

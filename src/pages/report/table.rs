@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::chart::TimeAxis;
-use super::quantity::{duration, grouped, moment_of_utc};
+use super::quantity::{duration, grouped, utc_time};
 
 /// A column with its heading, by what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub enum Column<'a> {
     /// Numbers.
     Number(&'a str),
     /// Times, which may take two lines.
-    Moment(&'a str),
+    Time(&'a str),
     /// Long texts.
     Words(&'a str),
 }
@@ -24,7 +24,7 @@ impl Column<'_> {
         match self {
             Column::Text(name)
             | Column::Number(name)
-            | Column::Moment(name)
+            | Column::Time(name)
             | Column::Words(name) => name,
         }
     }
@@ -33,7 +33,7 @@ impl Column<'_> {
         match self {
             Column::Text(_) => None,
             Column::Number(_) => Some("number"),
-            Column::Moment(_) => Some("moment"),
+            Column::Time(_) => Some("time"),
             Column::Words(_) => Some("words"),
         }
     }
@@ -71,7 +71,7 @@ pub fn folded(
 pub fn figures(axis: &TimeAxis, columns: &[Column<'_>], cells: impl Fn(usize) -> Row) -> Markup {
     let columns = [&[Column::Text("From (UTC)")], columns].concat();
     let rows = (0..axis.buckets).rev().map(|bucket| {
-        let mut row = vec![text(axis.label(axis.moment(bucket)))];
+        let mut row = vec![text(axis.label(axis.start_of(bucket)))];
         row.extend(cells(bucket));
         row
     });
@@ -122,18 +122,18 @@ pub fn number(value: i64) -> Markup {
 }
 
 /// A cell with a duration, empty if there is none.
-pub fn time(seconds: Option<f64>) -> Markup {
+pub fn seconds(seconds: Option<f64>) -> Markup {
     text(seconds.map(duration).unwrap_or_default())
 }
 
 /// A cell with a time and, below it, its age at `read_at`.
-pub fn age(moment: Option<DateTime<Utc>>, read_at: DateTime<Utc>, never: &str) -> Markup {
-    let Some(moment) = moment else {
+pub fn age(time: Option<DateTime<Utc>>, read_at: DateTime<Utc>, never: &str) -> Markup {
+    let Some(time) = time else {
         return text(never);
     };
-    let age = (read_at - moment).as_seconds_f64();
+    let age = (read_at - time).as_seconds_f64();
     html! {
-        (moment_of_utc(moment))
+        (utc_time(time))
         small {
             @if age < 0.0 { (duration(-age)) " ahead" } @else { (duration(age)) " ago" }
         }

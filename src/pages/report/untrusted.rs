@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use crate::rejected::printable;
+use crate::escape::printable;
 
 /// Most characters of a text that the page shows.
 const MAX_CHARS: usize = 160;

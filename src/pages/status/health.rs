@@ -1,64 +1,112 @@
-//! What is wrong, as far as the books can tell, and what to do about it.
+//! What is wrong, as far as the metadata tables show, and what to do about it.
 //!
-//! A run that fails writes nothing, so the books do not know of it. What they know is when a run
-//! last got through: every cause, be it cron, the disk, a right or the program, shows as a source
-//! that was not looked at.
+//! A run that fails writes down why, if it can reach the warehouse at all. Every other cause, be it
+//! cron, the disk, a right or the program, shows as a folder that was not scanned.
 
 use std::fmt;
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
-use super::{Hour, Progress, SourceStatus, rounded};
-use crate::checkpoint::HELD_AFTER;
+use super::progress::{Folder, PendingFile, Progress};
+use crate::escape::printable;
+use crate::pages::age::{Age, rounded};
 use crate::pages::terminal::counted;
 
-/// How long a source may go without a look before it counts as stale, unless `--max-lag` says
-/// otherwise. Cron starts a run every few seconds, and a run over very many files shows itself with
-/// each batch, which takes less than a minute.
+/// How long a folder may go without a scan before it counts as stale, unless `--max-lag` sets
+/// another limit. Cron starts a run every few seconds, and a run over very many files commits a batch
+/// at least every minute.
 pub const STALE_AFTER: Duration = Duration::from_secs(300);
 
-/// Fewer files than this say nothing about a share.
+/// Fewest files that a share is computed of.
 const FEWEST_FILES: i64 = 20;
 
-/// What runs do while a source is not looked at.
+/// Whether all is well.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// How far each folder has been loaded.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Whether nothing is wrong.
+    pub healthy: bool,
+    /// What is wrong, the worst first.
+    pub problems: Vec<Problem>,
+    /// What the runs of the last hour did.
+    pub last_hour: LastHour,
+}
+
+/// What the runs of the last hour did that started at a checkpoint. Backfills, reconciling runs and
+/// retries are left out, since they read files again.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct LastHour {
+    /// Runs that processed something.
+    pub runs: i64,
+    /// Files that they processed; a pending file counts when it is no longer pending.
+    pub files: i64,
+    /// Files whose event was loaded.
+    pub loaded: i64,
+    /// Files whose event was already loaded.
+    pub duplicates: i64,
+    /// Files rejected.
+    pub rejected: i64,
+}
+
+/// What runs do while a folder is not scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
-    /// One is at the source now.
-    AtIt,
-    /// They look at another source.
-    Elsewhere,
-    /// Nobody knows of any.
-    Unseen,
+pub enum Activity {
+    /// One is working on the folder.
+    Here,
+    /// They fail at the folder.
+    Failing,
+    /// They scan another folder of the inbox.
+    OtherFolder,
+    /// They scan another inbox.
+    OtherInbox,
+    /// There is no sign of any.
+    Unknown,
 }
 
 /// Something wrong. Its text is the start of a sentence; [`Problem::advice`] says what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// No run has ever looked at a source.
-    NeverLooked {
-        /// The source.
-        source: String,
-        /// What runs do meanwhile.
-        runs: Runs,
+    /// The latest runs at a folder have failed.
+    Failing {
+        /// The folder.
+        folder: Folder,
+        /// Since when.
+        since: Age,
+        /// When the last one failed.
+        last: Age,
+        /// Why it failed.
+        failure: String,
     },
-    /// No run has looked at a source for too long.
+    /// No run has ever scanned a folder.
+    NeverScanned {
+        /// The folder.
+        folder: Folder,
+        /// What runs do meanwhile.
+        activity: Activity,
+    },
+    /// No run has scanned a folder for too long.
     Stale {
-        /// The source.
-        source: String,
-        /// How long.
-        age: Duration,
+        /// The folder.
+        folder: Folder,
+        /// Since when.
+        age: Age,
         /// What runs do meanwhile.
-        runs: Runs,
+        activity: Activity,
     },
-    /// Files that were left for later hold the checkpoint of a source.
-    Held {
-        /// The source.
-        source: String,
-        /// How many files.
-        files: i64,
-        /// How long runs have left files.
-        age: Duration,
+    /// A pending file blocks the checkpoint of a folder.
+    Blocked {
+        /// The folder.
+        folder: Folder,
+        /// The file that has been pending longest.
+        file: PendingFile,
+        /// For how long.
+        age: Age,
+        /// How many other files are pending.
+        others: i64,
     },
     /// More than half of the last hour's files were rejected.
     Rejecting {
@@ -69,77 +117,170 @@ pub enum Problem {
     },
 }
 
+impl Health {
+    /// Finds what is wrong. A folder is stale if no run has scanned it for `stale_after`.
+    pub(super) fn of(progress: Progress, last_hour: LastHour, stale_after: Duration) -> Health {
+        let mut problems = progress.failing();
+        problems.extend(progress.stale(stale_after));
+        problems.extend(progress.blocked());
+        problems.extend(last_hour.rejecting());
+        Health {
+            progress,
+            healthy: problems.is_empty(),
+            problems,
+            last_hour,
+        }
+    }
+
+    /// All of it on one line: `healthy`, or what is wrong.
+    pub fn verdict(&self) -> String {
+        match self.healthy {
+            true => "healthy".to_owned(),
+            false => {
+                let problems: Vec<String> = self
+                    .problems
+                    .iter()
+                    .map(|problem| format!("{}: {problem}", problem.code()))
+                    .collect();
+                format!("not healthy: {}", problems.join("; "))
+            }
+        }
+    }
+}
+
+impl LastHour {
+    fn rejecting(self) -> Option<Problem> {
+        let LastHour {
+            files, rejected, ..
+        } = self;
+        (files >= FEWEST_FILES && rejected > files / 2)
+            .then_some(Problem::Rejecting { rejected, files })
+    }
+}
+
 impl Problem {
     /// Its name for machines. Names never change their meaning.
     pub fn code(&self) -> &'static str {
         match self {
-            Problem::NeverLooked { .. } => "never_looked",
+            Problem::Failing { .. } => "failing",
+            Problem::NeverScanned { .. } => "never_scanned",
             Problem::Stale { .. } => "stale",
-            Problem::Held { .. } => "held",
+            Problem::Blocked { .. } => "blocked",
             Problem::Rejecting { .. } => "rejecting",
         }
     }
 
-    /// The source that it is about, if it is about one.
-    pub fn source(&self) -> Option<&str> {
+    /// The folder that it is about, if it is about one.
+    pub fn folder(&self) -> Option<&Folder> {
         match self {
-            Problem::NeverLooked { source, .. }
-            | Problem::Stale { source, .. }
-            | Problem::Held { source, .. } => Some(source),
+            Problem::Failing { folder, .. }
+            | Problem::NeverScanned { folder, .. }
+            | Problem::Stale { folder, .. }
+            | Problem::Blocked { folder, .. } => Some(folder),
             Problem::Rejecting { .. } => None,
         }
     }
 
     /// Whether nothing is loaded while it lasts.
     pub fn stops_loading(&self) -> bool {
-        matches!(self, Problem::NeverLooked { .. } | Problem::Stale { .. })
+        match self {
+            Problem::Failing { .. } | Problem::NeverScanned { .. } | Problem::Stale { .. } => true,
+            Problem::Blocked { .. } | Problem::Rejecting { .. } => false,
+        }
     }
 
     /// What to do.
-    pub fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> String {
         match self {
-            Problem::NeverLooked {
-                runs: Runs::AtIt, ..
-            } => "a run is at it now, and shows itself with its first batch",
+            Problem::Failing { .. } => {
+                "nothing is lost: once the cause is gone, the next run loads what has arrived since"
+                    .to_owned()
+            }
+            Problem::NeverScanned { folder, activity } => activity.advice(
+                folder,
+                "a run is working on it now, and its first batch is not committed yet",
+            ),
             Problem::Stale {
-                runs: Runs::AtIt, ..
-            } => "a run is at it now: a very long one, or one that hangs; what does it log?",
-            Problem::NeverLooked {
-                runs: Runs::Elsewhere,
-                ..
-            }
-            | Problem::Stale {
-                runs: Runs::Elsewhere,
-                ..
-            } => "runs do come through elsewhere: what do they log of this folder?",
-            Problem::NeverLooked { .. } | Problem::Stale { .. } => {
-                "is cron running, and what do its runs log?"
-            }
-            Problem::Held { .. } => {
-                "they never stop changing, or cannot be read, which `etl run` logs"
+                folder, activity, ..
+            } => activity.advice(
+                folder,
+                "a run is working on it now: a very long one, or one that hangs; what does it log?",
+            ),
+            Problem::Blocked { others, .. } => {
+                let advice = "it keeps changing or cannot be read; until it is fixed or removed, every run \
+                              scans all files that changed after it";
+                match others {
+                    ..=0 => advice.to_owned(),
+                    others => format!("{advice}; pending too: {}", counted(*others, "file")),
+                }
             }
             Problem::Rejecting { .. } => {
-                "does a service write something new? The rejections below say what"
+                "does a service write something new? `etl rejected list` shows what and why"
+                    .to_owned()
             }
         }
     }
 }
 
+impl Activity {
+    fn advice(self, folder: &Folder, while_running: &str) -> String {
+        match self {
+            Activity::Here => while_running.to_owned(),
+            Activity::Failing => "its runs fail: `etl status` shows why".to_owned(),
+            Activity::OtherFolder => {
+                "runs scan other folders of this inbox: what do they log about this one?".to_owned()
+            }
+            Activity::OtherInbox => format!(
+                "runs scan other inboxes: is cron running where this one is, and what do its runs log? If the inbox \
+                 is gone for good, remove it: {}",
+                removal(&folder.inbox)
+            ),
+            Activity::Unknown => "is cron running, and what do its runs log?".to_owned(),
+        }
+    }
+}
+
+/// The statements that remove an inbox from the metadata tables.
+fn removal(inbox: &str) -> String {
+    let inbox = printable(&inbox.replace('\'', "''"), &[]);
+    ["etl.checkpoint", "etl.recent_file", "etl.pending_file"]
+        .map(|table| format!("delete from {table} where inbox = '{inbox}';"))
+        .join(" ")
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::NeverLooked { source, .. } => write!(f, "no run has looked at {source} yet"),
-            Problem::Stale { source, age, .. } => {
-                write!(f, "no run has looked at {source} for {}", rounded(*age))
-            }
-            Problem::Held { source, files, age } => {
-                let files = counted(*files, "pending file");
-                let age = rounded(*age);
+            Problem::Failing {
+                folder,
+                since,
+                last,
+                failure,
+            } => write!(
+                f,
+                "every run of {folder} has failed for {}, the last one {last}: {}",
+                rounded(since.length()),
+                printable(failure, &[])
+            ),
+            Problem::NeverScanned { folder, .. } => write!(f, "no run has scanned {folder} yet"),
+            Problem::Stale { folder, age, .. } => {
                 write!(
                     f,
-                    "the checkpoint of {source} is held by {files}, for {age} now"
+                    "no run has scanned {folder} for {}",
+                    rounded(age.length())
                 )
             }
+            Problem::Blocked {
+                folder, file, age, ..
+            } => write!(
+                f,
+                "{}/{}{} has been pending for {}: {}",
+                printable(&folder.source, &[]),
+                printable(&file.name, &[]),
+                folder.of_inbox(),
+                rounded(age.length()),
+                printable(&file.reason, &[])
+            ),
             Problem::Rejecting { rejected, files } => write!(
                 f,
                 "{rejected} of the last hour's {files} files were rejected"
@@ -150,65 +291,28 @@ impl fmt::Display for Problem {
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Problem", 4)?;
+        let folder = self.folder();
+        let mut object = serializer.serialize_struct("Problem", 5)?;
         object.serialize_field("problem", self.code())?;
-        object.serialize_field("source", &self.source())?;
+        object.serialize_field("source", &folder.map(|folder| &folder.source))?;
+        object.serialize_field("inbox", &folder.map(|folder| &folder.inbox))?;
         object.serialize_field("text", &self.to_string())?;
-        object.serialize_field("advice", self.advice())?;
+        object.serialize_field("advice", &self.advice())?;
         object.end()
     }
 }
 
-impl Progress {
-    /// The sources that no run has looked at for `stale_after`, or ever.
-    pub fn stale(&self, stale_after: Duration) -> Vec<Problem> {
-        let is_fresh = |status: &SourceStatus| {
-            let age = status.looked_at.map(|looked_at| self.age(looked_at));
-            age.is_some_and(|age| age <= stale_after)
-        };
-        let runs = |status: &SourceStatus| match status.running {
-            true => Runs::AtIt,
-            false if self.sources.iter().any(is_fresh) => Runs::Elsewhere,
-            false => Runs::Unseen,
-        };
-        let stale = |status: &SourceStatus| {
-            let (source, runs) = (status.source.clone(), runs(status));
-            let Some(looked_at) = status.looked_at else {
-                return Some(Problem::NeverLooked { source, runs });
-            };
-            let age = self.age(looked_at);
-            (age > stale_after).then_some(Problem::Stale { source, age, runs })
-        };
-        self.sources.iter().filter_map(stale).collect()
-    }
+#[cfg(test)]
+mod tests {
+    use super::removal;
 
-    /// The sources whose checkpoint has been held for too long.
-    fn held(&self) -> Vec<Problem> {
-        let held = |status: &SourceStatus| {
-            let age = self.age(status.pending_since?);
-            (age > HELD_AFTER).then(|| Problem::Held {
-                source: status.source.clone(),
-                files: status.pending,
-                age,
-            })
-        };
-        self.sources.iter().filter_map(held).collect()
+    #[test]
+    fn the_statements_that_remove_an_inbox_are_as_safe_as_its_name() {
+        assert_eq!(
+            removal("it's\u{1b}"),
+            "delete from etl.checkpoint where inbox = 'it''s\\u{1b}'; \
+             delete from etl.recent_file where inbox = 'it''s\\u{1b}'; \
+             delete from etl.pending_file where inbox = 'it''s\\u{1b}';"
+        );
     }
-}
-
-/// All that is wrong, the worst first.
-pub(super) fn problems(
-    progress: &Progress,
-    last_hour: &Hour,
-    stale_after: Duration,
-) -> Vec<Problem> {
-    let mut problems = progress.stale(stale_after);
-    problems.extend(progress.held());
-    let Hour {
-        files, rejected, ..
-    } = *last_hour;
-    if files >= FEWEST_FILES && rejected > files / 2 {
-        problems.push(Problem::Rejecting { rejected, files });
-    }
-    problems
 }

@@ -1,22 +1,19 @@
-//! The status as a page of 80 columns, and what others wrote in as many as there are.
+//! The status as a page of 80 columns for people.
 //!
-//! It is written in colour; whoever prints it takes that away where nobody sees it (`anstream`).
+//! It is written in colour; whoever prints it removes the colours where nobody sees them (`anstream`).
 
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
-use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Progress, RejectionStatus, Status, rounded};
+use super::{Folder, FolderStatus, Health, Progress, RejectionStatus, RunStatus, Status};
 use crate::escape::printable;
-use crate::pages::terminal::{self, counted, fitted};
+use crate::pages::age::rounded;
+use crate::pages::table::{HEADING, table, write_table};
+use crate::pages::terminal::{self, counted, fitted, wrapped};
 
-/// Spaces between the columns of a table: one is too few for a column of times, three too many for
-/// 80 columns.
-const COLUMN_GAP: u16 = 2;
-
-/// Spaces before a line that goes on with the one above.
+/// Spaces before a line that belongs to the one above.
 const INDENT: usize = 2;
 
 /// Length of the longest bar, in characters.
@@ -25,25 +22,28 @@ const BAR: usize = 5;
 /// A bar's last character, by the eighths of it that are filled.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Largest number that stands in full in a column of five characters.
+/// Largest number that is shown in full in a column of five characters.
 const LARGEST_IN_FULL: i64 = 99_999;
 
-const HEADING: Style = Style::new().bold();
+/// What is shown where there is nothing to show.
+const NONE: &str = "-";
+
+const PLAIN: Style = Style::new();
 const WELL: Style = AnsiColor::Green.on_default().bold();
 const ODD: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_sources(f, self, None)
+        write_folders(f, self, None)
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_verdict(f)?;
+        write_verdict(f, &self.health)?;
         writeln!(f)?;
-        write_sources(f, &self.progress, Some(&self.rejections))?;
+        write_folders(f, &self.health.progress, Some(&self.rejections))?;
         self.write_totals(f)?;
         self.write_dimensions(f)?;
         self.write_rejections(f)?;
@@ -51,100 +51,134 @@ impl fmt::Display for Status {
     }
 }
 
-/// How far each source is, and how many of its files are rejected now, where that is known.
-fn write_sources(
+/// What is wrong, or that nothing is.
+fn write_verdict(f: &mut fmt::Formatter<'_>, health: &Health) -> fmt::Result {
+    let mut problems = health.problems.iter().peekable();
+    while let Some(problem) = problems.next() {
+        let style = if problem.stops_loading() { BAD } else { ODD };
+        write_sentence(f, style, 0, &format!("{}: {problem}", problem.code()))?;
+        // What helps with several folders is printed once, below the last of them.
+        let advice = problem.advice();
+        if problems.peek().map(|next| next.advice()).as_ref() != Some(&advice) {
+            write_sentence(f, PLAIN, INDENT, &advice)?;
+        }
+    }
+    if health.healthy {
+        let progress = &health.progress;
+        let scans = progress.sources.iter().map(|status| status.last_scanned_at);
+        let rest = format!(
+            ": last scan {}; last hour: {}, {} rejected",
+            ago(progress, scans.min().flatten()),
+            counted(health.last_hour.files, "file"),
+            health.last_hour.rejected,
+        );
+        let rest = fitted(&rest, terminal::width().saturating_sub("healthy".len()));
+        writeln!(f, "{WELL}healthy{WELL:#}{rest}")?;
+    }
+    Ok(())
+}
+
+/// A sentence on as many lines as it needs on the terminal, those after the first one indented.
+fn write_sentence(
+    f: &mut fmt::Formatter<'_>,
+    style: Style,
+    indent: usize,
+    sentence: &str,
+) -> fmt::Result {
+    let width = terminal::width().saturating_sub(INDENT);
+    for (place, line) in wrapped(sentence, width).iter().enumerate() {
+        let indent = if place == 0 { indent } else { INDENT };
+        writeln!(f, "{:indent$}{style}{line}{style:#}", "")?;
+    }
+    Ok(())
+}
+
+/// How far each folder has been loaded, and how many of its files are rejected now, where that is
+/// known.
+fn write_folders(
     f: &mut fmt::Formatter<'_>,
     progress: &Progress,
     rejections: Option<&[RejectionStatus]>,
 ) -> fmt::Result {
-    let mut header = vec![
-        "source",
-        "files until (UTC)",
-        "newest event",
-        "last look",
-        "pending now",
-    ];
+    let mut header = folder_header(progress, "source");
+    let texts: Vec<usize> = (0..header.len() + 3).collect();
+    // Beside the name of an inbox, 80 columns have no room for the longer words.
+    let [pending, rejected] = match progress.shows_inboxes() {
+        true => ["pending", "rejected"],
+        false => ["pending now", "rejected now"],
+    };
+    header.extend(["files until (UTC)", "newest event", "last scan", pending]);
     if rejections.is_some() {
-        header.push("rejected now");
+        header.push(rejected);
     }
     let mut table = table(&header);
     for status in &progress.sources {
         let offset = status.offset_at.map_or("none yet".to_owned(), |offset| {
             offset.format("%Y-%m-%d %H:%M:%S").to_string()
         });
-        let mut row = vec![
-            status.source.clone(),
+        let mut row = folder_cells(progress, &status.folder);
+        row.extend([
             offset,
             ago(progress, status.newest_event_at),
-            ago(progress, status.looked_at),
+            ago(progress, status.last_scanned_at),
             status.pending.to_string(),
-        ];
+        ]);
         if let Some(rejections) = rejections {
-            row.push(open(rejections, &status.source).to_string());
+            row.push(open(rejections, &status.folder).to_string());
         }
         table.add_row(row);
     }
-    write_table(f, table, &[0, 1, 2, 3])?;
-    for status in progress.sources.iter().filter(|status| status.waiting > 0) {
-        let (source, files) = (&status.source, counted(status.waiting, "file"));
-        match status.running {
-            true => writeln!(
-                f,
-                "{:INDENT$}{files} of {source} to come: a run is at it now",
-                ""
-            )?,
-            false => writeln!(
-                f,
-                "{:INDENT$}{ODD}{files} of {source} to come: a run was cut off before{ODD:#}",
-                ""
-            )?,
-        }
+    write_table(f, table, &texts)?;
+    let is_unread = |status: &&FolderStatus| status.remaining > 0;
+    for status in progress.sources.iter().filter(is_unread) {
+        let (style, why) = match status.running {
+            true => (PLAIN, "a run is working on it now"),
+            false => (ODD, "the last run was interrupted"),
+        };
+        let files = counted(status.remaining, "file");
+        let sentence = format!("{files} of {} still to be read: {why}", status.folder);
+        write_sentence(f, style, INDENT, &sentence)?;
     }
     Ok(())
 }
 
-impl Status {
-    fn write_verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
-            let style = if problem.stops_loading() { BAD } else { ODD };
-            writeln!(f, "{style}{}: {problem}{style:#}", problem.code())?;
-            writeln!(f, "{:INDENT$}{}", "", problem.advice())?;
-        }
-        if self.healthy {
-            let looks = self.progress.sources.iter().map(|source| source.looked_at);
-            let look = ago(&self.progress, looks.min().flatten());
-            writeln!(
-                f,
-                "{WELL}healthy{WELL:#}: last look {look}; last hour: {}, {} rejected",
-                counted(self.last_hour.files, "file"),
-                self.last_hour.rejected,
-            )?;
-        }
-        Ok(())
+/// The first columns of a table with a row for each folder.
+fn folder_header<'a>(progress: &Progress, source: &'a str) -> Vec<&'a str> {
+    match progress.shows_inboxes() {
+        true => vec![source, "inbox"],
+        false => vec![source],
     }
+}
 
+fn folder_cells(progress: &Progress, folder: &Folder) -> Vec<String> {
+    let mut cells = vec![printable(&folder.source, &[])];
+    if progress.shows_inboxes() {
+        cells.push(printable(&folder.inbox, &[]));
+    }
+    cells
+}
+
+impl Status {
     fn write_totals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = table(&["since the first run", "loaded", "duplicates", "rejected"]);
-        for status in &self.progress.sources {
-            table.add_row(vec![
-                status.source.clone(),
-                status.loaded.to_string(),
-                status.duplicates.to_string(),
-                status.rejected.to_string(),
-            ]);
+        let progress = &self.health.progress;
+        let mut header = folder_header(progress, "since the first run");
+        let texts: Vec<usize> = (0..header.len()).collect();
+        header.extend(["loaded", "duplicates", "rejected"]);
+        let mut table = table(&header);
+        for status in &progress.sources {
+            let mut row = folder_cells(progress, &status.folder);
+            let counts = [status.loaded, status.duplicates, status.rejected];
+            row.extend(counts.map(|count| count.to_string()));
+            table.add_row(row);
         }
         writeln!(f)?;
-        write_table(f, table, &[0])?;
-        let sources = &self.progress.sources;
-        if sources
-            .iter()
-            .any(|status| status.rejected > open(&self.rejections, &status.source))
-        {
-            writeln!(
-                f,
-                "{:INDENT$}More than are rejected now: a mended file stays counted, and a backfill\n{:INDENT$}or a retry counts a file again.",
-                "", ""
-            )?;
+        write_table(f, table, &texts)?;
+        let is_more =
+            |status: &FolderStatus| status.rejected > open(&self.rejections, &status.folder);
+        if progress.sources.iter().any(is_more) {
+            let sentence = "More than are rejected now: a fixed or dismissed file stays counted, and a backfill or a \
+                            retry counts a file again.";
+            write_sentence(f, PLAIN, INDENT, sentence)?;
         }
         Ok(())
     }
@@ -165,18 +199,23 @@ impl Status {
 
     /// Each reason with an example: two lines, since a name and a sentence do not fit in one.
     fn write_rejections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = &self.health.progress;
         let width = terminal::width();
         for (place, rejection) in self.rejections.iter().enumerate() {
             if place == 0 {
                 writeln!(f, "\n{HEADING}rejected now, by reason{HEADING:#}")?;
             }
             let newest = &rejection.newest;
+            let folder = Folder {
+                source: rejection.source.clone(),
+                inbox: rejection.inbox.clone(),
+                shows_inbox: progress.shows_inboxes(),
+            };
             let line = format!(
-                "{}  {}  {}, the newest {} (number {})",
-                rejection.source,
-                rejection.reason,
+                "{folder}  {}  {}, the newest {} (number {})",
+                printable(&rejection.reason, &[]),
                 counted(rejection.files, "file"),
-                ago(&self.progress, Some(newest.rejected_at)),
+                ago(progress, Some(newest.rejected_at)),
                 newest.rejected_id,
             );
             writeln!(f, "{}", fitted(&line, width))?;
@@ -201,18 +240,18 @@ impl Status {
             "loaded",
             "rejected",
         ]);
-        let longest = self.runs.iter().map(|run| run.took()).max();
-        let longest = longest.unwrap_or_default().as_secs_f64();
-        let fastest = self.runs.iter().filter_map(|run| run.rate());
+        let seconds = |run: &RunStatus| run.took().map(|took| took.as_secs_f64());
+        let longest = self.runs.iter().filter_map(seconds).fold(0.0, f64::max);
+        let fastest = self.runs.iter().filter_map(RunStatus::rate);
         let fastest = fastest.fold(0.0, f64::max);
         for run in &self.runs {
             let rate = run.rate();
             table.add_row(vec![
                 run.run_id.to_string(),
-                short(run.started_at),
-                rounded(run.took()),
-                bar(run.took().as_secs_f64(), longest),
-                rate.map_or("-".to_owned(), |rate| compact(rate as i64)),
+                run.started_at.format("%m-%d %H:%M:%S").to_string(),
+                run.took().map_or(NONE.to_owned(), rounded),
+                bar(seconds(run).unwrap_or_default(), longest),
+                rate.map_or(NONE.to_owned(), |rate| compact(rate as i64)),
                 bar(rate.unwrap_or_default(), fastest),
                 compact(run.counts.files),
                 compact(run.counts.loaded),
@@ -224,48 +263,17 @@ impl Status {
     }
 }
 
-/// Rejections of a source that are not resolved.
-fn open(rejections: &[RejectionStatus], source: &str) -> i64 {
+/// Rejections of a folder that are not resolved.
+fn open(rejections: &[RejectionStatus], folder: &Folder) -> i64 {
     rejections
         .iter()
-        .filter(|rejection| rejection.source == source)
+        .filter(|rejection| rejection.source == folder.source && rejection.inbox == folder.inbox)
         .map(|rejection| rejection.files)
         .sum()
 }
 
-fn ago(progress: &Progress, moment: Option<DateTime<Utc>>) -> String {
-    moment.map_or_else(
-        || "never".to_owned(),
-        |moment| format!("{} ago", rounded(progress.age(moment))),
-    )
-}
-
-/// A table without lines.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
-}
-
-/// Writes a table; all columns but those of `texts` are numbers, which go to the right.
-pub(crate) fn write_table(
-    f: &mut fmt::Formatter<'_>,
-    mut table: Table,
-    texts: &[usize],
-) -> fmt::Result {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, COLUMN_GAP));
-        if !texts.contains(&column.index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let text = table.trim_fmt();
-    let (header, rows) = text.split_once('\n').unwrap_or((&text, ""));
-    writeln!(f, "{HEADING}{header}{HEADING:#}\n{rows}")
-}
-
-fn short(moment: DateTime<Utc>) -> String {
-    moment.format("%m-%d %H:%M:%S").to_string()
+fn ago(progress: &Progress, time: Option<DateTime<Utc>>) -> String {
+    time.map_or_else(|| "never".to_owned(), |time| progress.age(time).to_string())
 }
 
 /// A number in five characters.

@@ -1,14 +1,15 @@
 //! The status as a page for Prometheus, in its text format (0.0.4), for the text file collector of
 //! its node exporter.
 //!
-//! Moments and not ages: a page that is no longer renewed must not look fresh. A moment that never
-//! was is 0, so that what is computed from it is large.
+//! It has times and not ages: a page that is no longer renewed must not look fresh. A time that never
+//! was is 0, so that an age computed from it is large.
 
 use std::fmt::{self, Display, Formatter};
 
 use chrono::{DateTime, Utc};
 
-use super::{SourceStatus, Status};
+use super::{Folder, FolderStatus, Status};
+use crate::escape::printable;
 
 /// A status that is displayed as a page for Prometheus.
 pub struct Page<'a>(pub &'a Status);
@@ -29,81 +30,103 @@ type Sample<'a> = (Labels<'a>, String);
 
 impl Display for Page<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.write_sources(f)?;
+        self.write_folders(f)?;
         self.write_contents(f)?;
         self.write_last_run(f)
     }
 }
 
 impl Page<'_> {
-    fn write_sources(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn write_folders(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write_metric(
             f,
             "etl_healthy",
             Kind::Gauge,
             "Whether etl status found nothing wrong.",
-            [(vec![], flag(self.0.healthy))],
+            [(vec![], flag(self.0.health.healthy))],
         )?;
         write_metric(
             f,
-            "etl_source_looked_at_timestamp_seconds",
+            "etl_source_last_scanned_timestamp_seconds",
             Kind::Gauge,
-            "When a run last got through the folder of the source, 0 if none ever has.",
-            self.by_source(|status| seconds(status.looked_at)),
+            "When a run last scanned the folder of the source, 0 if none ever has.",
+            self.by_folder(|status| seconds(status.last_scanned_at)),
         )?;
         write_metric(
             f,
             "etl_source_offset_timestamp_seconds",
             Kind::Gauge,
-            "Every file that changed before this has been dealt with, 0 before the first.",
-            self.by_source(|status| seconds(status.offset_at)),
+            "Every file that changed before this has been processed, 0 before the first.",
+            self.by_folder(|status| seconds(status.offset_at)),
         )?;
         write_metric(
             f,
             "etl_source_advanced_timestamp_seconds",
             Kind::Gauge,
             "When the offset last moved, 0 before the first file.",
-            self.by_source(|status| seconds(status.advanced_at)),
+            self.by_folder(|status| seconds(status.advanced_at)),
         )?;
         write_metric(
             f,
             "etl_source_newest_event_timestamp_seconds",
             Kind::Gauge,
-            "Time of the newest event of the source, as the service tells it, 0 before the first.",
-            self.by_source(|status| seconds(status.newest_event_at)),
+            "Time of the newest event of the source, as the service reports it, 0 before the first.",
+            self.by_folder(|status| seconds(status.newest_event_at)),
+        )?;
+        write_metric(
+            f,
+            "etl_source_failing_since_timestamp_seconds",
+            Kind::Gauge,
+            "When the first of the latest unbroken series of failed runs failed, 0 if the last run did not fail.",
+            self.by_folder(|status| seconds(status.failing_since)),
+        )?;
+        write_metric(
+            f,
+            "etl_source_last_failed_timestamp_seconds",
+            Kind::Gauge,
+            "When a run last failed, 0 if none ever has.",
+            self.by_folder(|status| seconds(status.last_failed_at)),
         )?;
         write_metric(
             f,
             "etl_source_running",
             Kind::Gauge,
-            "Whether a run was at the source.",
-            self.by_source(|status| flag(status.running)),
+            "Whether a run was working on the source.",
+            self.by_folder(|status| flag(status.running)),
         )?;
         write_metric(
             f,
             "etl_source_pending_files",
             Kind::Gauge,
-            "Files that the last run left for a later one.",
-            self.by_source(|status| status.pending.to_string()),
+            "Files that the last run left pending.",
+            self.by_folder(|status| status.pending.to_string()),
         )?;
         write_metric(
             f,
-            "etl_source_waiting_files",
+            "etl_source_pending_since_timestamp_seconds",
             Kind::Gauge,
-            "Files that the last run has found and not come to: it is at work, or was cut off.",
-            self.by_source(|status| status.waiting.to_string()),
+            "Since when the oldest pending file has been pending, 0 if no file is.",
+            self.by_folder(|status| seconds(status.pending_since)),
+        )?;
+        write_metric(
+            f,
+            "etl_source_remaining_files",
+            Kind::Gauge,
+            "Files that the last run found and has not read yet: it is still running, or was interrupted.",
+            self.by_folder(|status| status.remaining.to_string()),
         )
     }
 
     fn write_contents(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let totals = self.0.progress.sources.iter().flat_map(|status| {
+        let totals = self.0.health.progress.sources.iter().flat_map(|status| {
             [
                 ("loaded", status.loaded),
                 ("duplicate", status.duplicates),
                 ("rejected", status.rejected),
             ]
             .map(|(outcome, files)| {
-                let labels = vec![("source", status.source.as_str()), ("outcome", outcome)];
+                let mut labels = labels_of(&status.folder);
+                labels.push(("outcome", outcome));
                 (labels, files.to_string())
             })
         });
@@ -111,12 +134,13 @@ impl Page<'_> {
             f,
             "etl_files_total",
             Kind::Counter,
-            "Files dealt with since the first run; a backfill counts a file again.",
+            "Files processed since the first run; a backfill counts a file again.",
             totals,
         )?;
         let rejections = self.0.rejections.iter().map(|rejection| {
             let labels = vec![
                 ("source", rejection.source.as_str()),
+                ("inbox", rejection.inbox.as_str()),
                 ("reason", rejection.reason.as_str()),
             ];
             (labels, rejection.files.to_string())
@@ -150,24 +174,25 @@ impl Page<'_> {
         )
     }
 
-    /// The newest run that found something. A failed run leaves nothing in the books.
+    /// The newest run that processed something.
     fn write_last_run(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Some(run) = self.0.runs.first() else {
             return Ok(());
         };
+        let took = run.finished_at - run.started_at;
         write_metric(
             f,
             "etl_last_run_finished_timestamp_seconds",
             Kind::Gauge,
-            "When the newest run that found something was ready to commit its last batch.",
+            "When the newest run that processed something was ready to commit its last batch.",
             [(vec![], seconds(Some(run.finished_at)))],
         )?;
         write_metric(
             f,
             "etl_last_run_duration_seconds",
             Kind::Gauge,
-            "How long the newest run that found something took.",
-            [(vec![], run.took().as_secs_f64().to_string())],
+            "How long the newest run that processed something took, by the clock of its machine.",
+            [(vec![], took.as_seconds_f64().to_string())],
         )?;
         let files = [
             ("loaded", run.counts.loaded),
@@ -179,16 +204,20 @@ impl Page<'_> {
             f,
             "etl_last_run_files",
             Kind::Gauge,
-            "Files of the newest run that found something.",
+            "Files of the newest run that processed something.",
             files.map(|(outcome, files)| (vec![("outcome", outcome)], files.to_string())),
         )
     }
 
-    /// A sample for each source.
-    fn by_source(&self, value: fn(&SourceStatus) -> String) -> impl Iterator<Item = Sample<'_>> {
-        let sources = self.0.progress.sources.iter();
-        sources.map(move |status| (vec![("source", status.source.as_str())], value(status)))
+    /// A sample for each folder.
+    fn by_folder(&self, value: fn(&FolderStatus) -> String) -> impl Iterator<Item = Sample<'_>> {
+        let sources = self.0.health.progress.sources.iter();
+        sources.map(move |status| (labels_of(&status.folder), value(status)))
     }
+}
+
+fn labels_of(folder: &Folder) -> Labels<'_> {
+    vec![("source", &folder.source), ("inbox", &folder.inbox)]
 }
 
 /// Writes a metric: what it is, then its samples.
@@ -217,23 +246,19 @@ fn write_metric<'a>(
     Ok(())
 }
 
-/// A label's value as the format wants it.
+/// A label's value as the format requires it, and as a terminal can show it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', r"\\")
+    printable(text, &[])
+        .replace('\\', r"\\")
         .replace('"', "\\\"")
-        .replace('\n', r"\n")
 }
 
 fn flag(holds: bool) -> String {
     u8::from(holds).to_string()
 }
 
-/// Seconds since 1970, with microseconds; 0 for a moment that never was.
-fn seconds(moment: Option<DateTime<Utc>>) -> String {
-    let moment = moment.unwrap_or_default();
-    format!(
-        "{}.{:06}",
-        moment.timestamp(),
-        moment.timestamp_subsec_micros()
-    )
+/// Seconds since 1970, with microseconds; 0 for a time that never was.
+fn seconds(time: Option<DateTime<Utc>>) -> String {
+    let micros = time.unwrap_or_default().timestamp_micros();
+    format!("{:.6}", micros as f64 / 1e6)
 }

@@ -1,10 +1,11 @@
-//! The status over and over, in the same place of a terminal, until Ctrl-C.
+//! The status again and again, in the same place of a terminal, until Ctrl-C.
 //!
-//! Nothing is left to put right when the signal ends the program: between two pages no connection
-//! is open, and the terminal is in no special state.
+//! There is nothing to restore when the signal ends the program: between two pages no connection is
+//! open, and the terminal is in no special state.
 
 use std::convert::Infallible;
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use chrono::SubsecRound;
 
 use super::Status;
 use crate::clock;
-use crate::pages::error::Error;
+use crate::escape::printable;
+use crate::pages::terminal::{self, fitted, wrapped};
 
 /// Moves the cursor to the first line.
 const HOME: &str = "\x1b[H";
@@ -24,32 +26,32 @@ const CLEAR_BELOW: &str = "\x1b[J";
 /// Removes all that is on the screen.
 const CLEAR_SCREEN: &str = "\x1b[2J";
 
-/// Shows what `read` reads, and what went wrong if it cannot: the warehouse may come back.
+/// Shows what `read` reads on the terminal that stdout is, and why if it cannot be read: the
+/// warehouse may come back.
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] when stdout is no terminal; [`Error::Output`] when the terminal is gone.
-pub fn watch(
+/// When the terminal is gone.
+pub fn watch<E: Display>(
     every: Duration,
-    mut read: impl FnMut() -> Result<Status, Error>,
-) -> Result<Infallible, Error> {
+    mut read: impl FnMut() -> Result<Status, E>,
+) -> io::Result<Infallible> {
     let mut terminal = io::stdout();
-    if !terminal.is_terminal() {
-        return Err(Error::Setting(
-            "--watch draws on a terminal, and the output is none: leave it out".to_owned(),
-        ));
-    }
     write!(terminal, "{CLEAR_SCREEN}")?;
     loop {
         let page = match read() {
             Ok(status) => status.to_string(),
-            Err(error) => format!("{error}\n"),
+            Err(error) => {
+                let lines = wrapped(&printable(&error.to_string(), &[]), terminal::width());
+                lines.join("\n")
+            }
         };
-        let page = format!(
-            "{} UTC, every {} s, until Ctrl-C\n\n{page}",
+        let heading = format!(
+            "{} UTC, every {} s, until Ctrl-C",
             clock::now().trunc_subsecs(0).naive_utc(),
             every.as_secs(),
         );
+        let page = format!("{}\n\n{page}", fitted(&heading, terminal::width()));
         terminal.write_all(frame(&page, height(&terminal)).as_bytes())?;
         terminal.flush()?;
         thread::sleep(every);
@@ -64,7 +66,7 @@ fn height(terminal: &io::Stdout) -> usize {
     }
 }
 
-/// A page as it is drawn over the one before; what would not fit below the others is left out.
+/// A page as it is drawn over the one before. Lines that do not fit on the terminal are left out.
 fn frame(page: &str, height: usize) -> String {
     let page = match anstream::AutoStream::choice(&io::stdout()) {
         anstream::ColorChoice::Never => anstream::adapter::strip_str(page).to_string(),

@@ -6,8 +6,8 @@ use super::{
     Beyond, FIGURE_GAP, PLOT, TOP, TimeAxis, ValueAxis, Words, captioned, figure, over_time,
     percent, pixels,
 };
-use crate::report::hue::Hue;
-use crate::report::quantity::Unit;
+use crate::pages::report::hue::Hue;
+use crate::pages::report::quantity::Unit;
 
 /// Share of its bucket that a bar fills.
 const BAR_SHARE: f64 = 0.8;

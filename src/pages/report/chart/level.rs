@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::{LINES, TimeAxis, ValueAxis, Words, captioned, drawing, over_time};
-use crate::report::hue::Hue;
-use crate::report::quantity::Unit;
+use crate::pages::report::hue::Hue;
+use crate::pages::report::quantity::Unit;
 
 /// A number of things over time.
 pub struct Level<'a> {

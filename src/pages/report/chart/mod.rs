@@ -118,9 +118,9 @@ impl Render for Beyond {
 
 /// A picture with a time axis and a value axis.
 fn over_time(words: &Words, axis: &TimeAxis, values: &ValueAxis, drawn: Markup) -> Markup {
-    let moments = axis.marks();
+    let times = axis.marks();
     // A phone shows every other mark: those with the date, if any has one.
-    let spare = moments.iter().position(|mark| mark.is_midnight);
+    let spare = times.iter().position(|mark| mark.is_midnight);
     let spare = (spare.unwrap_or_default() + 1) % 2;
     let marks = html! {
         @for (index, mark) in values.marks.iter().enumerate() {
@@ -128,7 +128,7 @@ fn over_time(words: &Words, axis: &TimeAxis, values: &ValueAxis, drawn: Markup) 
             line class=(if index == 0 { "axis" } else { "grid" }) x1="0" x2="100%" y1=(y) y2=(y) {}
             text.value x="-8" y=(y) dy="0.35em" { (values.label(*mark)) }
         }
-        @for (index, mark) in moments.into_iter().enumerate() {
+        @for (index, mark) in times.into_iter().enumerate() {
             @let x = percent(100.0 * mark.at);
             @let anchor = if mark.at > LAST_MARK { "end" } else { "middle" };
             g class=(if index % 2 == spare { "mark spare" } else { "mark" }) {

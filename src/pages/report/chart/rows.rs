@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::{Words, captioned, image, percent, pixels};
-use crate::report::hue::Hue;
-use crate::report::quantity::grouped;
+use crate::pages::report::hue::Hue;
+use crate::pages::report::quantity::grouped;
 
 /// Height of a row, in pixels.
 const ROW: f64 = 28.0;

@@ -89,17 +89,17 @@ impl TimeAxis {
 
     /// End of the last bucket.
     pub fn end(&self) -> DateTime<Utc> {
-        self.moment(self.buckets)
+        self.start_of(self.buckets)
     }
 
     /// Start of a bucket.
-    pub fn moment(&self, bucket: usize) -> DateTime<Utc> {
+    pub fn start_of(&self, bucket: usize) -> DateTime<Utc> {
         self.start + TimeDelta::seconds(self.width * bucket as i64)
     }
 
-    /// The bucket that starts at a moment or holds it.
-    pub fn bucket(&self, moment: DateTime<Utc>) -> Option<usize> {
-        let seconds = moment.timestamp() - self.start.timestamp();
+    /// The bucket that starts at a time or holds it.
+    pub fn bucket(&self, time: DateTime<Utc>) -> Option<usize> {
+        let seconds = time.timestamp() - self.start.timestamp();
         usize::try_from(seconds.div_euclid(self.width))
             .ok()
             .filter(|bucket| *bucket < self.buckets)
@@ -123,7 +123,7 @@ impl TimeAxis {
     /// The range in words: its days, in UTC.
     pub fn in_words(&self) -> String {
         // No line break within a date.
-        let day = |moment: DateTime<Utc>| moment.format("%-d\u{a0}%b\u{a0}%Y").to_string();
+        let day = |time: DateTime<Utc>| time.format("%-d\u{a0}%b\u{a0}%Y").to_string();
         let (first, last) = (day(self.start), day(self.end() - TimeDelta::seconds(1)));
         match first == last {
             true => format!("{first}\u{a0}UTC"),
@@ -132,39 +132,39 @@ impl TimeAxis {
     }
 
     /// The start of a bucket as text in a table.
-    pub fn label(&self, moment: DateTime<Utc>) -> String {
+    pub fn label(&self, time: DateTime<Utc>) -> String {
         let form = match self.width {
             ..MINUTE => "%Y-%m-%d %H:%M:%S",
             MINUTE..DAY => "%Y-%m-%d %H:%M",
             _ => "%Y-%m-%d",
         };
-        moment.format(form).to_string()
+        time.format(form).to_string()
     }
 
-    /// Marks at round moments.
+    /// Marks at round times.
     pub fn marks(&self) -> Vec<TimeMark> {
         let span = self.width * self.buckets as i64;
         let step = WIDTHS
             .into_iter()
             .find(|step| *step <= WEEK && span / step < MOST_MARKS);
-        let moments = match step {
+        let times = match step {
             Some(step) => self.every(step),
             None => self.every_months(span),
         };
         let is_months = step.is_none();
-        let is_years = is_months && moments.iter().all(|moment| moment.month() == 1);
-        moments
+        let is_years = is_months && times.iter().all(|time| time.month() == 1);
+        times
             .into_iter()
-            .map(|moment| TimeMark {
-                at: (moment - self.start).num_seconds() as f64 / span as f64,
-                is_midnight: is_midnight(moment),
-                label: moment
+            .map(|time| TimeMark {
+                at: (time - self.start).num_seconds() as f64 / span as f64,
+                is_midnight: is_midnight(time),
+                label: time
                     .format(match step {
                         _ if is_years => "%Y",
                         None => "%b %Y",
                         Some(..MINUTE) => "%H:%M:%S",
                         // Midnight is labelled with the new day.
-                        Some(MINUTE..DAY) if !is_midnight(moment) => "%H:%M",
+                        Some(MINUTE..DAY) if !is_midnight(time) => "%H:%M",
                         Some(_) => "%-d %b",
                     })
                     .to_string(),
@@ -176,7 +176,7 @@ impl TimeAxis {
         let first = -(ORIGIN - self.start.timestamp()).div_euclid(step);
         (first..)
             .map(|number| since_origin(number * step))
-            .take_while(|moment| *moment <= self.end())
+            .take_while(|time| *time <= self.end())
             .collect()
     }
 
@@ -194,22 +194,22 @@ impl TimeAxis {
             date.checked_add_months(Months::new(step))
         })
         .map(|date| date.and_time(Default::default()).and_utc())
-        .take_while(|moment| *moment <= self.end())
-        .filter(|moment| *moment >= self.start)
+        .take_while(|time| *time <= self.end())
+        .filter(|time| *time >= self.start)
         .collect()
     }
 }
 
-fn is_midnight(moment: DateTime<Utc>) -> bool {
-    moment.timestamp().rem_euclid(DAY) == 0
+fn is_midnight(time: DateTime<Utc>) -> bool {
+    time.timestamp().rem_euclid(DAY) == 0
 }
 
 fn since_origin(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(ORIGIN + seconds, 0).unwrap_or_default()
 }
 
-fn bucket(moment: DateTime<Utc>, width: i64) -> i64 {
-    (moment.timestamp() - ORIGIN).div_euclid(width)
+fn bucket(time: DateTime<Utc>, width: i64) -> i64 {
+    (time.timestamp() - ORIGIN).div_euclid(width)
 }
 
 #[cfg(test)]
@@ -219,8 +219,8 @@ mod tests {
     use super::TimeAxis;
 
     fn axis(first: &str, last: &str) -> TimeAxis {
-        let moment = |text: &str| text.parse::<DateTime<Utc>>().expect("a moment");
-        TimeAxis::over(moment(first), moment(last))
+        let time = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+        TimeAxis::over(time(first), time(last))
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_round_and_hold_every_moment() {
+    fn buckets_are_round_and_hold_every_time() {
         for (first, last, width) in [
             ("2026-11-23T20:10:20Z", "2026-11-23T20:10:20Z", 1),
             ("2026-11-23T20:10:20Z", "2026-11-23T20:17:19.9Z", 5),
@@ -253,8 +253,8 @@ mod tests {
         ] {
             let axis = axis(first, last);
             let (first, last) = (
-                first.parse().expect("a moment"),
-                last.parse().expect("a moment"),
+                first.parse().expect("a time"),
+                last.parse().expect("a time"),
             );
             assert_eq!(axis.width, width, "{first} {last}");
             assert!(axis.buckets <= 100);

@@ -1,7 +1,7 @@
 //! A value axis: from zero to a round value, with round marks.
 
 use super::time_axis::{DAY, WIDTHS};
-use crate::report::quantity::Unit;
+use crate::pages::report::quantity::Unit;
 
 /// Marks aimed at.
 const MARKS: f64 = 4.0;
@@ -145,7 +145,7 @@ mod tests {
             .map(|number| [1.0, 500.0][usize::from(number % 5 == 0)])
             .collect();
         assert_eq!(marks(&axis(&often)), ["0", "200", "400", "600"]);
-        // Two values are too few to tell a spike.
+        // Two values are too few to recognise a spike.
         assert_eq!(marks(&axis(&[1.0, 500.0])), ["0", "200", "400", "600"]);
         assert_eq!(
             marks(&axis(&[9.0, 8.0, 7.0, 30.0])),

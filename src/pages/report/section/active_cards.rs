@@ -3,13 +3,14 @@
 use maud::{Markup, html};
 
 use super::nothing;
-use crate::error::Error;
-use crate::report::chart::{Level, TimeAxis, Words, level};
-use crate::report::kind::CARD;
-use crate::report::quantity::grouped;
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
-use crate::report::table::{Column, figures, number};
+use crate::entity::Kind;
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Level, TimeAxis, Words, level};
+use crate::pages::report::kind;
+use crate::pages::report::quantity::grouped;
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::report::table::{Column, figures, number};
 
 /// Active cards over time.
 #[derive(Debug)]
@@ -28,12 +29,12 @@ impl ActiveCards {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<ActiveCards, Error> {
         let Some(axis) = spans.axis(Subject::Events) else {
             return Ok(ActiveCards(None));
         };
-        let sql = include_str!("../../../sql/report/active_cards.sql");
+        let sql = include_str!("../../../../sql/report/active_cards.sql");
         let rows = snapshot.buckets(sql, &axis)?;
         if rows.is_empty() {
             return Ok(ActiveCards(None));
@@ -91,7 +92,7 @@ impl Counts {
             &Level {
                 opening: self.before,
                 counts: &self.at_end,
-                hue: CARD.hue,
+                hue: kind::hue(Kind::Card),
             },
         );
         let columns = [Column::Number("Active at the end")];

@@ -1,17 +1,18 @@
 //! Freshness: the progress of each source, and the delay from an event to the warehouse.
 
 use chrono::{DateTime, Utc};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::nothing;
 use super::percentiles::{COLUMNS, Percentiles};
-use crate::error::Error;
-use crate::report::chart::{TimeAxis, Words};
-use crate::report::health::Source;
-use crate::report::kind::with_events;
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
-use crate::report::table::{Column, age, figures, number, text, wide};
+use crate::pages::error::Error;
+use crate::pages::report::chart::{TimeAxis, Words};
+use crate::pages::report::kind::with_events;
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::report::table::{Column, age, figures, number, wide};
+use crate::pages::report::untrusted::Untrusted;
+use crate::pages::status::{FolderStatus, Progress};
 
 /// Delays from an event to the end of the run that loaded it, by `event_at`.
 #[derive(Debug)]
@@ -22,12 +23,12 @@ impl Freshness {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read.
+    /// [`Error::Warehouse`] when it cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<Freshness, Error> {
         let Some(axis) = spans.axis(Subject::Events) else {
             return Ok(Freshness(None));
         };
-        let sql = with_events(include_str!("../../../sql/report/delays.sql"));
+        let sql = with_events(include_str!("../../../../sql/report/delays.sql"));
         let mut delays = Percentiles::new(&axis);
         for (bucket, row) in snapshot.buckets(&sql, &axis)? {
             if let Some(bucket) = bucket {
@@ -38,29 +39,37 @@ impl Freshness {
     }
 
     /// The section.
-    pub fn section(&self, sources: &[Source], read_at: DateTime<Utc>) -> Markup {
-        let columns = [
-            Column::Text("Source"),
-            Column::Moment("Newest event (UTC)"),
-            Column::Moment("Last scanned (UTC)"),
-            Column::Moment("Offset (UTC)"),
+    pub fn section(&self, progress: &Progress, read_at: DateTime<Utc>) -> Markup {
+        let mut columns = vec![Column::Text("Source")];
+        if progress.shows_inboxes() {
+            columns.push(Column::Text("Inbox"));
+        }
+        columns.extend([
+            Column::Time("Newest event (UTC)"),
+            Column::Time("Last scanned (UTC)"),
+            Column::Time("Offset (UTC)"),
             Column::Number("Loaded"),
             Column::Number("Duplicates"),
             Column::Number("Rejected"),
             Column::Number("Pending"),
-        ];
-        let rows = sources.iter().map(|source| {
-            vec![
-                text(&source.name),
-                age(source.newest_event_at, read_at, "none yet"),
-                age(source.scanned_at, read_at, "never"),
-                age(source.offset_at, read_at, "none yet"),
-                number(source.loaded),
-                number(source.duplicates),
-                number(source.rejected),
-                number(source.pending),
-            ]
-        });
+        ]);
+        let cells = |status: &FolderStatus| {
+            let mut cells = vec![Untrusted(&status.folder.source).render()];
+            if progress.shows_inboxes() {
+                cells.push(Untrusted(&status.folder.inbox).render());
+            }
+            cells.extend([
+                age(status.newest_event_at, read_at, "none yet"),
+                age(status.last_scanned_at, read_at, "never"),
+                age(status.offset_at, read_at, "none yet"),
+                number(status.loaded),
+                number(status.duplicates),
+                number(status.rejected),
+                number(status.pending),
+            ]);
+            cells
+        };
+        let rows = progress.sources.iter().map(cells);
         html! {
             h2 { "Freshness" }
             (wide("Freshness of the sources", &columns, rows))

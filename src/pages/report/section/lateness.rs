@@ -4,12 +4,12 @@ use maud::{Markup, html};
 use postgres::types::Type;
 
 use super::{nothing, rows_in_words};
-use crate::error::Error;
-use crate::report::chart::{Words, rows};
-use crate::report::hue::EVERYTHING;
-use crate::report::kind::with_events;
-use crate::report::quantity::duration;
-use crate::report::snapshot::Snapshot;
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Words, rows};
+use crate::pages::report::hue::EVERYTHING;
+use crate::pages::report::kind::with_events;
+use crate::pages::report::quantity::duration;
+use crate::pages::report::snapshot::Snapshot;
 
 /// Lower bounds of the classes, in seconds. One more class, below the first, is for files older than
 /// their event.
@@ -31,9 +31,9 @@ impl Lateness {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read.
+    /// [`Error::Warehouse`] when it cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>) -> Result<Lateness, Error> {
-        let sql = with_events(include_str!("../../../sql/report/lateness.sql"));
+        let sql = with_events(include_str!("../../../../sql/report/lateness.sql"));
         let rows = snapshot.query(&sql, &[(&CLASSES.as_slice(), Type::FLOAT8_ARRAY)])?;
         let by_class = |column: &str| {
             let mut counts = vec![0; CLASSES.len() + 1];

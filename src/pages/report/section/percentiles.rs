@@ -3,10 +3,10 @@
 use maud::Markup;
 use postgres::Row;
 
-use crate::report::chart::{Line, Stroke, TimeAxis, Words, lines};
-use crate::report::hue::EVERYTHING;
-use crate::report::quantity::{Unit, duration};
-use crate::report::table::{self, Column};
+use crate::pages::report::chart::{Line, Stroke, TimeAxis, Words, lines};
+use crate::pages::report::hue::EVERYTHING;
+use crate::pages::report::quantity::{Unit, duration};
+use crate::pages::report::table::{self, Column};
 
 /// The columns of [`Percentiles::cells`].
 pub const COLUMNS: [Column<'static>; 2] =
@@ -63,8 +63,8 @@ impl Percentiles {
     /// Those of a bucket as cells of a table.
     pub fn cells(&self, bucket: usize) -> [Markup; 2] {
         [
-            table::time(self.median[bucket]),
-            table::time(self.high[bucket]),
+            table::seconds(self.median[bucket]),
+            table::seconds(self.high[bucket]),
         ]
     }
 }

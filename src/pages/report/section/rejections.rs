@@ -6,16 +6,16 @@ use maud::{Markup, html};
 use postgres::types::Type;
 
 use super::nothing;
-use crate::error::Error;
-use crate::rejected::printable;
-use crate::report::chart::{Bars, TimeAxis, Words, bars, rows};
-use crate::report::hue::REJECTED;
-use crate::report::kind::with_events;
-use crate::report::quantity::{Unit, counted, grouped, share};
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
-use crate::report::table::{Column, figures, number, text, wide};
-use crate::report::untrusted::{CHARS_READ, Untrusted};
+use crate::escape::printable;
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Bars, TimeAxis, Words, bars, rows};
+use crate::pages::report::hue::REJECTED;
+use crate::pages::report::kind::with_events;
+use crate::pages::report::quantity::{Unit, counted, grouped, share};
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::report::table::{Column, figures, number, text, wide};
+use crate::pages::report::untrusted::{CHARS_READ, Untrusted};
 
 /// The rejected files.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ impl Rejections {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<Rejections, Error> {
         let rows = snapshot.query(
-            include_str!("../../../sql/report/rejections.sql"),
+            include_str!("../../../../sql/report/rejections.sql"),
             &[(&CHARS_READ, Type::INT4)],
         )?;
         let reason = |row: &postgres::Row| Reason {
@@ -75,7 +75,8 @@ impl Rejections {
         self.reasons.iter().map(|reason| reason.open).sum()
     }
 
-    /// Rejections resolved by a good version of the file.
+    /// Rejections that are closed: a good version of the file was loaded, another content of it was
+    /// rejected, or somebody dismissed them.
     pub fn resolved(&self) -> i64 {
         self.reasons.iter().map(|reason| reason.resolved).sum()
     }
@@ -104,7 +105,7 @@ impl Rejections {
             id: "reasons".to_owned(),
             title: "Open rejections".to_owned(),
             by: "files by reason".to_owned(),
-            description: "Rejected files of which no good version has been loaded.".to_owned(),
+            description: "Rejected files that were neither fixed nor dismissed.".to_owned(),
         };
         let mut reasons: Vec<(String, i64)> = Vec::new();
         for Reason { reason, open, .. } in &self.reasons {
@@ -128,7 +129,7 @@ impl Rejections {
         ];
         let rows = self.reasons.iter().map(|reason| {
             vec![
-                text(&reason.source),
+                html! { (Untrusted(&reason.source)) },
                 html! { (Untrusted(&reason.reason)) },
                 number(reason.open),
                 number(reason.resolved),
@@ -141,7 +142,7 @@ impl Rejections {
 
 impl Files {
     fn read(snapshot: &mut Snapshot<'_>, axis: TimeAxis) -> Result<Files, Error> {
-        let sql = with_events(include_str!("../../../sql/report/files.sql"));
+        let sql = with_events(include_str!("../../../../sql/report/files.sql"));
         let mut all = vec![0; axis.buckets];
         let mut rejected = all.clone();
         for (bucket, row) in snapshot.buckets(&sql, &axis)? {

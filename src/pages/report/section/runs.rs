@@ -7,13 +7,15 @@ use postgres::types::Type;
 
 use super::nothing;
 use super::percentiles::{COLUMNS, Percentiles};
-use crate::error::Error;
-use crate::report::chart::{Bars, Line, Stroke, TimeAxis, Words, bars, lines};
-use crate::report::hue::EVERYTHING;
-use crate::report::quantity::{Unit, duration, grouped, moment_of_utc};
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
-use crate::report::table::{Column, figures, long, number, text};
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Bars, Line, Stroke, TimeAxis, Words, bars, lines};
+use crate::pages::report::hue::EVERYTHING;
+use crate::pages::report::quantity::{Unit, duration, grouped, utc_time};
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::report::table::{Column, figures, long, number, text};
+use crate::pages::report::untrusted::Untrusted;
+use crate::warehouse::runs::Command;
 
 /// Runs listed.
 const NEWEST: i64 = 10;
@@ -31,7 +33,7 @@ pub struct Runs {
 struct Run {
     run_id: i64,
     sources: Vec<String>,
-    is_backfill: bool,
+    command: String,
     started_at: DateTime<Utc>,
     seconds: f64,
     files: i64,
@@ -59,10 +61,10 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<Runs, Error> {
         let newest = snapshot.query(
-            include_str!("../../../sql/report/runs.sql"),
+            include_str!("../../../../sql/report/runs.sql"),
             &[(&NEWEST, Type::INT8)],
         )?;
         let by_time = match spans.axis(Subject::Runs) {
@@ -94,7 +96,7 @@ impl Runs {
     fn table(&self) -> Markup {
         let columns = [
             Column::Number("Run"),
-            Column::Moment("Started (UTC)"),
+            Column::Time("Started (UTC)"),
             Column::Text("Sources"),
             Column::Number("Took"),
             Column::Number("Files/s"),
@@ -107,8 +109,8 @@ impl Runs {
         let rows = self.newest.iter().map(|run| {
             vec![
                 text(run.run_id),
-                text(moment_of_utc(run.started_at)),
-                text(run.sources()),
+                text(utc_time(run.started_at)),
+                html! { (Untrusted(&run.sources())) },
                 text(duration(run.seconds)),
                 text(
                     rate(run.files, run.seconds)
@@ -131,7 +133,7 @@ impl From<&Row> for Run {
         Run {
             run_id: row.get("run_id"),
             sources: row.get("sources"),
-            is_backfill: row.get("is_backfill"),
+            command: row.get("command"),
             started_at: row.get("started_at"),
             seconds: row.get("seconds"),
             files: row.get("files"),
@@ -144,15 +146,12 @@ impl From<&Row> for Run {
 }
 
 impl Run {
-    /// The sources that it scanned; a retry scans none.
+    /// The sources that it scanned, and what kind of run it was unless it was a usual one.
     fn sources(&self) -> String {
-        let sources = match self.sources.is_empty() {
-            true => "retry".to_owned(),
-            false => self.sources.join(", "),
-        };
-        match self.is_backfill {
-            true => format!("{sources} (backfill)"),
-            false => sources,
+        let sources = self.sources.join(", ");
+        match self.command == Command::Run.name() {
+            true => sources,
+            false => format!("{sources} ({})", self.command),
         }
     }
 }
@@ -167,7 +166,7 @@ impl ByTime {
             durations: Percentiles::new(&axis),
             axis,
         };
-        let sql = include_str!("../../../sql/report/run_volume.sql");
+        let sql = include_str!("../../../../sql/report/run_volume.sql");
         for (bucket, row) in snapshot.buckets(sql, &by_time.axis)? {
             let Some(bucket) = bucket else { continue };
             by_time.runs[bucket] = row.get("runs");

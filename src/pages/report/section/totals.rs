@@ -3,12 +3,13 @@
 use maud::{Markup, Render, html};
 
 use super::Rejections;
-use crate::error::Error;
-use crate::report::health::Source;
-use crate::report::kind::{CARD, KINDS, Kind, of_every_kind};
-use crate::report::quantity::grouped;
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
+use crate::entity::Kind;
+use crate::pages::error::Error;
+use crate::pages::report::kind::{of_every_kind, plural};
+use crate::pages::report::quantity::grouped;
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::status::Progress;
 
 /// The totals.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Totals {
     resolved_rejections: i64,
 }
 
-/// The totals of a kind.
+/// The totals of an entity.
 #[derive(Clone, Copy, Debug, Default)]
 struct KindTotals {
     entities: i64,
@@ -35,34 +36,39 @@ impl Totals {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(
         snapshot: &mut Snapshot<'_>,
         spans: &Spans,
-        sources: &[Source],
+        progress: &Progress,
         rejections: &Rejections,
     ) -> Result<Totals, Error> {
-        let sql = of_every_kind(include_str!("../../../sql/report/totals.sql"));
+        let sql = of_every_kind(include_str!("../../../../sql/report/totals.sql"));
         let rows = snapshot.query(&sql, &[])?;
-        let kinds = KINDS.map(|kind| {
+        let kinds = Kind::ALL.iter().map(|kind| {
             let row = rows
                 .iter()
-                .find(|row| row.get::<_, &str>("kind") == kind.name);
+                .find(|row| row.get::<_, &str>("entity") == kind.name());
             let totals = row.map(|row| KindTotals {
                 entities: row.get("entities"),
                 versions: row.get("versions"),
             });
-            (kind, totals.unwrap_or_default())
+            (*kind, totals.unwrap_or_default())
         });
-        let cards = snapshot.row(include_str!("../../../sql/report/cards.sql"))?;
-        let all_cards = kinds.iter().find(|(kind, _)| *kind == CARD);
+        let kinds: Vec<(Kind, KindTotals)> = kinds.collect();
+        let cards = snapshot.row(include_str!("../../../../sql/report/cards.sql"))?;
+        let all_cards = kinds.iter().find(|(kind, _)| *kind == Kind::Card);
         Ok(Totals {
             cards: all_cards.map_or(0, |(_, totals)| totals.entities),
-            kinds: kinds.into(),
+            kinds,
             active_cards: cards.get("active"),
             cards_without_user: cards.get("without_user"),
             events: spans.count(Subject::Events),
-            duplicates: sources.iter().map(|source| source.duplicates).sum(),
+            duplicates: progress
+                .sources
+                .iter()
+                .map(|status| status.duplicates)
+                .sum(),
             open_rejections: rejections.open(),
             resolved_rejections: rejections.resolved(),
         })
@@ -74,11 +80,11 @@ impl Render for Totals {
         html! {
             dl.totals {
                 @for (kind, totals) in &self.kinds {
-                    (total(kind.plural, totals.entities, &format!("{} versions", grouped(totals.versions))))
+                    (total(&plural(*kind), totals.entities, &format!("{} versions", grouped(totals.versions))))
                 }
                 (total("Active cards", self.active_cards, &format!("of {}", grouped(self.cards))))
                 (total("Cards without user", self.cards_without_user, "user not known"))
-                (total("Events loaded", self.events, "of all kinds"))
+                (total("Events loaded", self.events, "of all entities"))
                 (total("Duplicates", self.duplicates, "files already loaded"))
                 (total(
                     "Files rejected",

@@ -8,25 +8,26 @@ use postgres::Row;
 use postgres::types::Type;
 
 use super::{nothing, rows_in_words};
-use crate::error::Error;
-use crate::report::chart::{Words, rows};
-use crate::report::kind::{KINDS, Kind, of_every_kind};
-use crate::report::quantity::moment_of_utc;
-use crate::report::snapshot::Snapshot;
-use crate::report::table::{Column, folded, number, text};
-use crate::report::untrusted::{CHARS_READ, Untrusted};
+use crate::entity::Kind;
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Words, rows};
+use crate::pages::report::kind::{hue, of_every_kind, plural};
+use crate::pages::report::quantity::utc_time;
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::table::{Column, folded, number, text};
+use crate::pages::report::untrusted::{CHARS_READ, Untrusted};
 
 /// Lower bounds of the classes of versions per key.
 const CLASSES: [i64; 10] = [1, 2, 3, 4, 5, 6, 11, 21, 51, 101];
 
-/// Keys with the most versions shown, of each kind.
+/// Keys with the most versions shown, of each entity.
 const MOST_CHANGED: i64 = 5;
 
 /// Versions per key.
 #[derive(Debug)]
 pub struct Versions(Vec<KindVersions>);
 
-/// Versions per key of a kind.
+/// Versions per key of an entity.
 #[derive(Debug)]
 struct KindVersions {
     kind: Kind,
@@ -51,34 +52,34 @@ impl Versions {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when they cannot be read.
+    /// [`Error::Warehouse`] when they cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>) -> Result<Versions, Error> {
-        let sql = of_every_kind(include_str!("../../../sql/report/versions_per_key.sql"));
+        let sql = of_every_kind(include_str!("../../../../sql/report/versions_per_key.sql"));
         let classes = snapshot.query(&sql, &[(&CLASSES.as_slice(), Type::INT8_ARRAY)])?;
         let classes: HashMap<(String, i32), i64> = classes
             .iter()
-            .map(|row| ((row.get("kind"), row.get("class")), row.get("keys")))
+            .map(|row| ((row.get("entity"), row.get("class")), row.get("keys")))
             .collect();
-        let sql = of_every_kind(include_str!("../../../sql/report/most_changed.sql"));
+        let sql = of_every_kind(include_str!("../../../../sql/report/most_changed.sql"));
         let changed = snapshot.query(
             &sql,
             &[(&MOST_CHANGED, Type::INT8), (&CHARS_READ, Type::INT4)],
         )?;
-        let versions = KINDS.map(|kind| {
-            let keys = |class| classes.get(&(kind.name.to_owned(), class)).copied();
-            let of_kind = |row: &&Row| row.get::<_, &str>("kind") == kind.name;
+        let versions = Kind::ALL.iter().map(|kind| {
+            let keys = |class| classes.get(&(kind.name().to_owned(), class)).copied();
+            let of_kind = |row: &&Row| row.get::<_, &str>("entity") == kind.name();
             let mut most_changed: Vec<Changed> =
                 changed.iter().filter(of_kind).map(Changed::from).collect();
             most_changed.sort_by_key(|key| (-key.versions, key.id));
             KindVersions {
-                kind,
+                kind: *kind,
                 keys: (1..=CLASSES.len() as i32)
                     .map(|class| keys(class).unwrap_or_default())
                     .collect(),
                 most_changed,
             }
         });
-        Ok(Versions(versions.into()))
+        Ok(Versions(versions.collect()))
     }
 
     /// The section.
@@ -112,19 +113,19 @@ impl From<&Row> for Changed {
 
 impl KindVersions {
     fn figure(&self) -> Markup {
-        // Classes beyond the last that has a key say nothing.
+        // Classes beyond the last that has a key are left out.
         let last = self.keys.iter().rposition(|keys| *keys > 0).unwrap_or(0);
         let shown: Vec<(String, i64)> = (0..=last)
             .map(|class| (label(class), self.keys[class]))
             .collect();
         let words = Words {
-            id: format!("{}-versions", self.kind.name),
-            title: self.kind.plural.to_owned(),
+            id: format!("{}-versions", self.kind.name()),
+            title: plural(self.kind),
             by: "by number of versions".to_owned(),
             description: rows_in_words(&shown),
         };
         html! {
-            (rows(&words, &shown, self.kind.hue))
+            (rows(&words, &shown, hue(self.kind)))
             @if !self.most_changed.is_empty() { (self.table()) }
         }
     }
@@ -133,14 +134,14 @@ impl KindVersions {
         let columns = [
             Column::Number("Id"),
             Column::Number("Versions"),
-            Column::Moment("Last change (UTC)"),
+            Column::Time("Last change (UTC)"),
             Column::Words("User"),
         ];
         let rows = self.most_changed.iter().map(|key| {
             vec![
                 text(key.id),
                 number(key.versions),
-                text(moment_of_utc(key.changed_at)),
+                text(utc_time(key.changed_at)),
                 match &key.name {
                     Some(name) => html! { (Untrusted(name)) },
                     None => text("not known"),

@@ -1,15 +1,16 @@
-//! Volume: events of each kind over time.
+//! Volume: events of each entity over time.
 
 use maud::{Markup, html};
 
 use super::nothing;
-use crate::error::Error;
-use crate::report::chart::{Bars, TimeAxis, Words, bars};
-use crate::report::kind::{KINDS, Kind, with_events};
-use crate::report::quantity::{Unit, grouped};
-use crate::report::snapshot::Snapshot;
-use crate::report::span::{Spans, Subject};
-use crate::report::table::{Column, figures, number};
+use crate::entity::Kind;
+use crate::pages::error::Error;
+use crate::pages::report::chart::{Bars, TimeAxis, Words, bars};
+use crate::pages::report::kind::{hue, singular, with_events};
+use crate::pages::report::quantity::{Unit, grouped};
+use crate::pages::report::snapshot::Snapshot;
+use crate::pages::report::span::{Spans, Subject};
+use crate::pages::report::table::{Column, figures, number};
 
 /// Events over time.
 #[derive(Debug)]
@@ -27,27 +28,25 @@ impl Volume {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when it cannot be read.
+    /// [`Error::Warehouse`] when it cannot be read.
     pub fn read(snapshot: &mut Snapshot<'_>, spans: &Spans) -> Result<Volume, Error> {
         let Some(axis) = spans.axis(Subject::Events) else {
             return Ok(Volume(None));
         };
-        let sql = with_events(include_str!("../../../sql/report/volume.sql"));
+        let sql = with_events(include_str!("../../../../sql/report/volume.sql"));
         let rows = snapshot.buckets(&sql, &axis)?;
-        let kinds = KINDS.map(|kind| {
+        let kinds = Kind::ALL.iter().map(|kind| {
             let mut counts = vec![0; axis.buckets];
-            let of_kind = |row: &&(_, postgres::Row)| row.1.get::<_, &str>("kind") == kind.name;
+            let of_kind = |row: &&(_, postgres::Row)| row.1.get::<_, &str>("entity") == kind.name();
             for (bucket, row) in rows.iter().filter(of_kind) {
                 if let Some(bucket) = bucket {
                     counts[*bucket] = row.get("events");
                 }
             }
-            (kind, counts)
+            (*kind, counts)
         });
-        Ok(Volume(Some(Counts {
-            axis,
-            kinds: kinds.into(),
-        })))
+        let kinds = kinds.collect();
+        Ok(Volume(Some(Counts { axis, kinds })))
     }
 
     /// The section.
@@ -71,7 +70,7 @@ impl Counts {
         let titles: Vec<String> = self
             .kinds
             .iter()
-            .map(|(kind, _)| format!("{} events", kind.singular))
+            .map(|(kind, _)| format!("{} events", singular(*kind)))
             .collect();
         let columns: Vec<_> = titles.iter().map(|title| Column::Number(title)).collect();
         html! {
@@ -87,7 +86,7 @@ impl Counts {
     fn chart(&self, kind: Kind, title: &str, counts: &[i64]) -> Markup {
         let width = self.axis.width_in_words();
         let words = Words {
-            id: format!("{}-events", kind.name),
+            id: format!("{}-events", kind.name()),
             title: title.to_owned(),
             by: format!("per {width}"),
             description: format!(
@@ -103,7 +102,7 @@ impl Counts {
             &Bars {
                 values: &values,
                 unit: Unit::Things,
-                hue: kind.hue,
+                hue: hue(kind),
             },
         )
     }

@@ -1,0 +1,195 @@
+//! How far each folder has been loaded.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::health::{Activity, Problem};
+use crate::checkpoint::BLOCKED_AFTER;
+use crate::escape::printable;
+use crate::pages::age::Age;
+
+/// How far each folder has been loaded.
+#[derive(Debug, Serialize)]
+pub struct Progress {
+    /// When it was read.
+    pub read_at: DateTime<Utc>,
+    /// Each folder, in the order of the sources.
+    pub sources: Vec<FolderStatus>,
+}
+
+/// A folder: the source in an inbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Folder {
+    /// The source.
+    pub source: String,
+    /// Name of the inbox.
+    pub inbox: String,
+    /// Whether the name of the inbox has to be shown: there are others than `main`.
+    #[serde(skip)]
+    pub shows_inbox: bool,
+}
+
+/// How far a folder has been loaded.
+#[derive(Debug, Serialize)]
+pub struct FolderStatus {
+    /// The folder.
+    #[serde(flatten)]
+    pub folder: Folder,
+    /// Its path, as the last run was given it.
+    pub folder_path: Option<String>,
+    /// Every file that changed before this has been processed.
+    pub offset_at: Option<DateTime<Utc>>,
+    /// When the offset last moved.
+    pub advanced_at: Option<DateTime<Utc>>,
+    /// Time of the newest event that came from the folder, as the service reports it.
+    pub newest_event_at: Option<DateTime<Utc>>,
+    /// When a run last scanned the folder.
+    pub last_scanned_at: Option<DateTime<Utc>>,
+    /// Whether a run is working on it now.
+    pub running: bool,
+    /// Files that the last run found and has not read yet: it is still running, or was interrupted.
+    pub remaining: i64,
+    /// Files that the last run left pending.
+    pub pending: i64,
+    /// Since when the oldest of them has been pending.
+    pub pending_since: Option<DateTime<Utc>>,
+    /// Files whose event was loaded, since the first run.
+    pub loaded: i64,
+    /// Files whose event was already loaded, since the first run; a backfill counts a file again.
+    pub duplicates: i64,
+    /// Files rejected, since the first run; a backfill counts a file again, and one that was fixed
+    /// stays counted.
+    pub rejected: i64,
+    /// When the first of the latest unbroken series of failed runs failed; `None` if the last run
+    /// did not fail.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// When a run last failed.
+    pub last_failed_at: Option<DateTime<Utc>>,
+    /// Why it failed.
+    pub last_failure: Option<String>,
+    /// The file that has been pending longest.
+    #[serde(skip)]
+    pub oldest_pending: Option<PendingFile>,
+}
+
+/// A file that runs have left pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// When a run first left it pending.
+    pub since: DateTime<Utc>,
+}
+
+impl Folder {
+    /// The inbox as it continues the name of a source or a file; empty where it need not be shown.
+    pub(super) fn of_inbox(&self) -> String {
+        match self.shows_inbox {
+            true => format!(" in inbox {}", printable(&self.inbox, &[])),
+            false => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", printable(&self.source, &[]), self.of_inbox())
+    }
+}
+
+impl FolderStatus {
+    /// When a run last showed that it works: it scanned the folder or, while it loads what it has
+    /// found, committed a batch.
+    fn last_sign_at(&self) -> Option<DateTime<Utc>> {
+        let committed_at = self.advanced_at.filter(|_| self.running);
+        self.last_scanned_at.max(committed_at)
+    }
+}
+
+impl Progress {
+    pub(super) fn age(&self, time: DateTime<Utc>) -> Age {
+        Age::of(time, self.read_at)
+    }
+
+    /// Whether the names of inboxes have to be shown.
+    pub fn shows_inboxes(&self) -> bool {
+        self.sources.iter().any(|status| status.folder.shows_inbox)
+    }
+
+    /// The folders that no run has scanned for `stale_after`, or ever.
+    pub fn stale(&self, stale_after: Duration) -> Vec<Problem> {
+        let is_fresh = |status: &FolderStatus| {
+            status
+                .last_sign_at()
+                .is_some_and(|time| !self.age(time).is_over(stale_after))
+        };
+        let is_fresh_elsewhere = |folder: &Folder, in_same_inbox: bool| {
+            self.sources.iter().any(|other| {
+                (other.folder.inbox == folder.inbox) == in_same_inbox && is_fresh(other)
+            })
+        };
+        let activity = |status: &FolderStatus| {
+            if status.running {
+                Activity::Here
+            } else if status.failing_since.is_some() {
+                Activity::Failing
+            } else if is_fresh_elsewhere(&status.folder, true) {
+                Activity::OtherFolder
+            } else if is_fresh_elsewhere(&status.folder, false) {
+                Activity::OtherInbox
+            } else {
+                Activity::Unknown
+            }
+        };
+        let stale = |status: &FolderStatus| {
+            let (folder, activity) = (status.folder.clone(), activity(status));
+            match status.last_scanned_at {
+                None => Problem::NeverScanned { folder, activity },
+                Some(time) => Problem::Stale {
+                    folder,
+                    activity,
+                    age: self.age(time),
+                },
+            }
+        };
+        self.sources
+            .iter()
+            .filter(|status| !is_fresh(status))
+            .map(stale)
+            .collect()
+    }
+
+    /// The folders at which runs fail.
+    pub(super) fn failing(&self) -> Vec<Problem> {
+        let failing = |status: &FolderStatus| {
+            let since = status.failing_since?;
+            Some(Problem::Failing {
+                folder: status.folder.clone(),
+                since: self.age(since),
+                last: self.age(status.last_failed_at.unwrap_or(since)),
+                failure: status.last_failure.clone().unwrap_or_default(),
+            })
+        };
+        self.sources.iter().filter_map(failing).collect()
+    }
+
+    /// The folders whose checkpoint is blocked by a file that has been pending for too long.
+    pub(super) fn blocked(&self) -> Vec<Problem> {
+        let blocked = |status: &FolderStatus| {
+            let file = status.oldest_pending.clone()?;
+            let age = self.age(file.since);
+            age.is_over(BLOCKED_AFTER).then(|| Problem::Blocked {
+                folder: status.folder.clone(),
+                file,
+                age,
+                others: status.pending - 1,
+            })
+        };
+        self.sources.iter().filter_map(blocked).collect()
+    }
+}
