@@ -10,23 +10,25 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{GenericClient, Row, Transaction};
+use postgres::{Client, GenericClient, Row, Transaction};
 
 use super::error::{Doing, Error};
-use super::rows;
+use super::{begin_bounded, rows};
 use crate::checkpoint::{Checkpoint, InboxName, Progress};
 use crate::clock::FileTime;
 use crate::source::Source;
 use crate::stamp::{FileStamp, FolderIdentity};
 use crate::summary::Counts;
 
-/// How long a claim lasts unless it is renewed: many times the pause between two renewals, and short
-/// enough that the folder of a killed run does not wait long where the server cannot tell that the
-/// run is gone (behind a pooler).
+/// How long a claim lasts unless it is renewed: several times the pause between two renewals, and
+/// short enough that the folder of a killed run does not wait long where the server cannot tell that
+/// the run is gone (behind a pooler).
 pub const CLAIM_LASTS: Duration = Duration::from_secs(15);
 
 /// Pending files of a folder that are written down one by one; nobody reads more.
 const PENDING_FILES: usize = 1_000;
+
+const CLAIMING: &str = "claiming the checkpoints";
 
 /// What a run has claimed.
 #[derive(Debug)]
@@ -46,16 +48,18 @@ pub struct Claim {
 ///
 /// [`Error::NotLoader`] when this user may not, [`Error::Database`] when a statement fails.
 pub fn claim(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     run_id: Option<i64>,
 ) -> Result<Option<Claim>, Error> {
-    let mut rows = try_claim(client, inbox, sources, run_id)?;
-    if rows.len() < sources.len() && create(client, inbox, sources)? > 0 {
+    let mut transaction = begin_bounded(client, CLAIMING)?;
+    let mut rows = try_claim(&mut transaction, inbox, sources, run_id)?;
+    if rows.len() < sources.len() && create(&mut transaction, inbox, sources)? > 0 {
         let run_id = rows.first().map(|row| row.get("run_id")).or(run_id);
-        rows.extend(try_claim(client, inbox, sources, run_id)?);
+        rows.extend(try_claim(&mut transaction, inbox, sources, run_id)?);
     }
+    transaction.commit().doing(CLAIMING)?;
     Ok(rows.first().map(|first| Claim {
         run_id: first.get("run_id"),
         highest_run_id: first.get("highest_run_id"),
@@ -64,12 +68,12 @@ pub fn claim(
 }
 
 fn try_claim(
-    client: &mut impl GenericClient,
+    transaction: &mut Transaction<'_>,
     inbox: &InboxName,
     sources: &[Source],
     run_id: Option<i64>,
 ) -> Result<Vec<Row>, Error> {
-    client
+    transaction
         .query_typed(
             include_str!("../../sql/checkpoint/claim.sql"),
             &[
@@ -79,7 +83,7 @@ fn try_claim(
                 (&run_id, Type::INT8),
             ],
         )
-        .map_err(|cause| Error::metadata(cause, "claiming the checkpoints"))
+        .map_err(|cause| Error::metadata(cause, CLAIMING))
 }
 
 impl Claim {
@@ -123,11 +127,11 @@ impl Claim {
 
 /// Adds the checkpoints that there are not yet; returns how many.
 fn create(
-    client: &mut impl GenericClient,
+    transaction: &mut Transaction<'_>,
     inbox: &InboxName,
     sources: &[Source],
 ) -> Result<u64, Error> {
-    client
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/create.sql"),
             &[
@@ -174,8 +178,10 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
 /// # Errors
 ///
 /// [`Error::Database`] when the statement fails.
-pub fn renew(client: &mut impl GenericClient, run_id: i64) -> Result<(), Error> {
-    client
+pub fn renew(client: &mut Client, run_id: i64) -> Result<(), Error> {
+    let doing = "renewing the claim of the run";
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/renew.sql"),
             &[
@@ -183,8 +189,8 @@ pub fn renew(client: &mut impl GenericClient, run_id: i64) -> Result<(), Error> 
                 (&CLAIM_LASTS.as_secs_f64(), Type::FLOAT8),
             ],
         )
-        .doing("renewing the claim of the run")?;
-    Ok(())
+        .doing(doing)?;
+    transaction.commit().doing(doing)
 }
 
 /// Locks the checkpoints of a run until its transaction ends; says whether it still has the claims
@@ -216,12 +222,14 @@ pub fn is_still_claimed(
 ///
 /// [`Error::Database`] when the statement fails.
 pub fn finish(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     run_id: i64,
     scanned: &[Source],
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    client
+    let doing = "giving the claim of the run back";
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/finish.sql"),
             &[
@@ -230,8 +238,8 @@ pub fn finish(
                 (&now, Type::TIMESTAMPTZ),
             ],
         )
-        .doing("giving the claim of the run back")?;
-    Ok(())
+        .doing(doing)?;
+    transaction.commit().doing(doing)
 }
 
 /// Writes down why a run failed at these sources.
@@ -240,13 +248,15 @@ pub fn finish(
 ///
 /// [`Error::Database`] when the statement fails.
 pub fn fail(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     now: DateTime<Utc>,
     failure: &str,
 ) -> Result<(), Error> {
-    client
+    let doing = "writing down why the run failed";
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/fail.sql"),
             &[
@@ -256,8 +266,8 @@ pub fn fail(
                 (&failure, Type::TEXT),
             ],
         )
-        .doing("writing down why the run failed")?;
-    Ok(())
+        .doing(doing)?;
+    transaction.commit().doing(doing)
 }
 
 /// A folder whose checkpoint is advanced.
@@ -354,13 +364,14 @@ pub struct RecentFile {
 ///
 /// [`Error::Database`] when they cannot be read.
 pub fn each_recent_file(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     source: Source,
     inbox: &InboxName,
     mut take: impl FnMut(&str, FileStamp),
 ) -> Result<(), Error> {
     let doing = "reading the recently processed files";
-    let mut rows = client
+    let mut transaction = begin_bounded(client, doing)?;
+    let mut rows = transaction
         .query_typed_raw(
             include_str!("../../sql/checkpoint/recent_files.sql"),
             [

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use postgres::types::Type;
-use postgres::{Client, IsolationLevel};
+use postgres::Client;
 
 use super::error::{Doing, Error};
-use super::{rows, statement};
+use super::{begin_bounded, rows, statement};
 use crate::checkpoint::InboxName;
 use crate::entity::Kind;
 use crate::source::Source;
@@ -26,11 +26,7 @@ pub fn unknown_names(
     names: &[String],
 ) -> Result<HashSet<String>, Error> {
     let doing = "looking for files that are in no table";
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .start()
-        .doing(doing)?;
+    let mut transaction = begin_bounded(client, doing)?;
     transaction
         .batch_execute(include_str!("../../sql/reconcile/create_names.sql"))
         .doing(doing)?;
