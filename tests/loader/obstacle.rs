@@ -12,9 +12,11 @@ use crate::loader::Loader;
 /// How long a run may take to the step.
 const STEP_LIMIT: Duration = Duration::from_secs(20);
 
-/// A step of a run, by what it comes to right after.
-#[derive(Clone, Copy, Debug)]
+/// A step of a run, by what is true right after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The checkpoints are claimed; no folder is scanned.
+    Claim,
     /// The folders are scanned and files are read; nothing is written.
     Scan,
     /// The events are in landing, their timelines are as before.
@@ -25,15 +27,19 @@ pub enum Step {
     Checkpoint,
     /// All is written, and the commit has begun.
     CommitBegun,
+    /// All is committed; the claims are still to be given back.
+    Commit,
 }
 
 impl Step {
-    pub const ALL: [Step; 5] = [
+    pub const ALL: [Step; 7] = [
+        Step::Claim,
         Step::Scan,
         Step::Events,
         Step::Timeline,
         Step::Checkpoint,
         Step::CommitBegun,
+        Step::Commit,
     ];
 }
 
@@ -62,12 +68,18 @@ impl Obstacle {
     /// Stops every run after a step.
     pub fn after(loader: &Loader, step: Step) -> Obstacle {
         match step {
+            Step::Claim => Obstacle::table(loader, "etl.recent_file", "access exclusive"),
             Step::Scan => Obstacle::table(loader, "landing.user_event", "access exclusive"),
             // The table can be read, but not written.
             Step::Events => Obstacle::table(loader, "warehouse.dim_user", "share row exclusive"),
-            Step::Timeline => Obstacle::table(loader, "etl.checkpoint", "share row exclusive"),
+            Step::Timeline => Obstacle::table(loader, "etl.recent_file", "share row exclusive"),
             Step::Checkpoint => Obstacle::table(loader, "etl.run", "share row exclusive"),
             Step::CommitBegun => Obstacle::commit(loader),
+            Step::Commit => Obstacle::trigger(
+                loader,
+                "new.claimed_by is null",
+                "trigger obstacle before update of claimed_by on etl.checkpoint",
+            ),
         }
     }
 
@@ -110,6 +122,7 @@ impl Obstacle {
                    if {condition} then perform pg_advisory_xact_lock(42); end if;
                    return new;
                  end $$;
+                 drop trigger if exists obstacle on etl.checkpoint;
                  drop trigger if exists obstacle on etl.run;
                  drop trigger if exists obstacle on landing.user_event;
                  create {trigger} for each row execute function public.obstacle()"

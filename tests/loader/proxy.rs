@@ -33,6 +33,9 @@ const READY: &[u8] = b"Z\0\0\0\x05I";
 /// How a client takes its leave: the message Terminate.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
+/// How the client commits. It also says READ COMMITTED, at the beginning of a transaction.
+const COMMIT: &[u8] = b"COMMIT\0";
+
 /// How late the server hears of the end of a [`Cut::LateEnd`].
 const LATE: Duration = Duration::from_secs(2);
 
@@ -149,7 +152,7 @@ impl Link {
         if cut == Cut::LateEnd && is_to_server && bytes == TERMINATE {
             sleep(LATE);
         }
-        let is_commit = is_to_server && bytes.windows(6).any(|word| word == b"COMMIT");
+        let is_commit = is_to_server && bytes.windows(COMMIT.len()).any(|word| word == COMMIT);
         match cut {
             Cut::Sent(limit) if is_to_server => limit.saturating_sub(before),
             Cut::Received(limit) if !is_to_server => limit.saturating_sub(before),
