@@ -181,7 +181,6 @@ impl Run<'_> {
         chunks.iter().for_each(|chunk| room.take(chunk));
         let mut renewed = Instant::now();
         while !room.is_full() {
-            self.interruption.check()?;
             if renewed.elapsed() >= RENEW_AFTER {
                 target.renew(self.run_id)?;
                 renewed = Instant::now();
@@ -195,8 +194,10 @@ impl Run<'_> {
                     }
                 }
                 Next::NotYet => {}
+                // There is nothing left to interrupt.
                 Next::End => break,
             }
+            self.interruption.check()?;
         }
         Ok(())
     }
