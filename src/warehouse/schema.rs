@@ -25,9 +25,13 @@ const NEWEST: i32 = 5;
 /// Name of the first migration. Programs from before the first release had another one.
 const FIRST: &str = "metadata";
 
-/// Reads the newest migration and the name of the first one. In two steps, so that the server does
-/// not log a failed statement to say that there is no schema.
-const HAS_HISTORY: &str = "select to_regclass('etl.schema_history') is not null";
+/// Whether there is a history; `to_regclass` fails where this user may not use the schema.
+const HAS_HISTORY: &str = "select exists (
+    select from pg_class where relname = 'schema_history' and relnamespace = to_regnamespace('etl')
+  )";
+
+/// Reads the newest migration and the name of the first one. A step of its own, so that the server
+/// does not log a failed statement to say that there is no schema.
 const READ_HISTORY: &str =
     "select max(version), min(name) filter (where version = 1) from etl.schema_history";
 
