@@ -10,7 +10,7 @@ use postgres::{Client, Transaction};
 use super::Run;
 use super::batch::{Batch, Landing};
 use super::chunk::Chunk;
-use super::claim::RENEW_AFTER;
+use super::claim::{RENEW_AFTER, while_renewing};
 use super::error::Error;
 use super::folders::FolderBatch;
 use super::reader::{Next, ReadAhead, read_again};
@@ -56,7 +56,7 @@ impl Target<'_> {
     }
 
     /// Renews the claim of the run. A trial has locked it.
-    fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
+    pub(super) fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
         match self {
             Target::Kept(client) => checkpoints::renew(*client, run_id),
             Target::Tried(_) => Ok(()),
@@ -221,8 +221,16 @@ impl Run<'_> {
             };
         loop {
             self.warnings = warnings.clone();
+            target.renew(self.run_id)?;
+            let options = self.options;
+            let read = || read_again(scans, options, &ranges);
+            let chunks = match target {
+                Target::Kept(client) => while_renewing(client, self.run_id, read)??,
+                // It has locked the claim.
+                Target::Tried(_) => read()?,
+            };
             let mut again = Feed {
-                chunks: read_again(scans, self.options, &ranges)?,
+                chunks,
                 reader: None,
                 room: Room {
                     files: 0,
@@ -334,6 +342,7 @@ impl Run<'_> {
             self.record(done.counts)
                 .save(&mut transaction, options.clock.now())
                 .map_err(Error::unfinished)?;
+            checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::unfinished)?;
             transaction
                 .commit()
                 .map_err(warehouse::error::Error::commit)?;

@@ -28,8 +28,6 @@ pub const CLAIM_LASTS: Duration = Duration::from_secs(15);
 /// Pending files of a folder that are written down one by one; nobody reads more.
 const PENDING_FILES: usize = 1_000;
 
-const CLAIMING: &str = "claiming the checkpoints";
-
 /// What a run has claimed.
 #[derive(Debug)]
 pub struct Claim {
@@ -53,13 +51,11 @@ pub fn claim(
     sources: &[Source],
     run_id: Option<i64>,
 ) -> Result<Option<Claim>, Error> {
-    let mut transaction = begin_bounded(client, CLAIMING)?;
-    let mut rows = try_claim(&mut transaction, inbox, sources, run_id)?;
-    if rows.len() < sources.len() && create(&mut transaction, inbox, sources)? > 0 {
+    let mut rows = try_claim(client, inbox, sources, run_id)?;
+    if rows.len() < sources.len() && create(client, inbox, sources)? > 0 {
         let run_id = rows.first().map(|row| row.get("run_id")).or(run_id);
-        rows.extend(try_claim(&mut transaction, inbox, sources, run_id)?);
+        rows.extend(try_claim(client, inbox, sources, run_id)?);
     }
-    transaction.commit().doing(CLAIMING)?;
     Ok(rows.first().map(|first| Claim {
         run_id: first.get("run_id"),
         highest_run_id: first.get("highest_run_id"),
@@ -68,12 +64,14 @@ pub fn claim(
 }
 
 fn try_claim(
-    transaction: &mut Transaction<'_>,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     run_id: Option<i64>,
 ) -> Result<Vec<Row>, Error> {
-    transaction
+    let doing = "claiming the checkpoints";
+    let mut transaction = begin_bounded(client, doing)?;
+    let rows = transaction
         .query_typed(
             include_str!("../../sql/checkpoint/claim.sql"),
             &[
@@ -83,7 +81,9 @@ fn try_claim(
                 (&run_id, Type::INT8),
             ],
         )
-        .map_err(|cause| Error::metadata(cause, CLAIMING))
+        .map_err(|cause| Error::metadata(cause, doing))?;
+    transaction.commit().doing(doing)?;
+    Ok(rows)
 }
 
 impl Claim {
@@ -126,12 +126,10 @@ impl Claim {
 }
 
 /// Adds the checkpoints that there are not yet; returns how many.
-fn create(
-    transaction: &mut Transaction<'_>,
-    inbox: &InboxName,
-    sources: &[Source],
-) -> Result<u64, Error> {
-    transaction
+fn create(client: &mut Client, inbox: &InboxName, sources: &[Source]) -> Result<u64, Error> {
+    let doing = "adding checkpoints";
+    let mut transaction = begin_bounded(client, doing)?;
+    let added = transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/create.sql"),
             &[
@@ -139,7 +137,9 @@ fn create(
                 (&inbox.as_str(), Type::TEXT),
             ],
         )
-        .doing("adding checkpoints")
+        .doing(doing)?;
+    transaction.commit().doing(doing)?;
+    Ok(added)
 }
 
 /// Draws another number for a run.
@@ -173,14 +173,25 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
     })
 }
 
-/// Renews the claims of a run.
+/// Renews the claims of a run, between two batches.
+///
+/// # Errors
+///
+/// [`Error::Database`] when a statement fails.
+pub fn renew(client: &mut Client, run_id: i64) -> Result<(), Error> {
+    let doing = "renewing the claim of the run";
+    let mut transaction = begin_bounded(client, doing)?;
+    renew_within(&mut transaction, run_id)?;
+    transaction.commit().doing(doing)
+}
+
+/// Renews the claims of a run at the end of a transaction that has locked them: it may have taken
+/// longer than a claim lasts.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when the statement fails.
-pub fn renew(client: &mut Client, run_id: i64) -> Result<(), Error> {
-    let doing = "renewing the claim of the run";
-    let mut transaction = begin_bounded(client, doing)?;
+pub fn renew_within(transaction: &mut Transaction<'_>, run_id: i64) -> Result<(), Error> {
     transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/renew.sql"),
@@ -189,8 +200,8 @@ pub fn renew(client: &mut Client, run_id: i64) -> Result<(), Error> {
                 (&CLAIM_LASTS.as_secs_f64(), Type::FLOAT8),
             ],
         )
-        .doing(doing)?;
-    transaction.commit().doing(doing)
+        .doing("renewing the claim of the run")?;
+    Ok(())
 }
 
 /// Locks the checkpoints of a run until its transaction ends; says whether it still has the claims

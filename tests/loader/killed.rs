@@ -389,6 +389,35 @@ fn a_run_that_was_stopped_in_a_batch_keeps_its_claim_until_the_batch_ends() {
     books::check(&loader);
 }
 
+/// A batch may take longer than a claim lasts, and a backfill does.
+#[test]
+fn each_batch_renews_the_claim_of_its_run() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    // It waits in the first batch, and again in the second one.
+    let mut obstacle = Obstacle::at_users(&loader, "2, 5");
+    let run = loader.start(&["run", "--batch-size", "3"]);
+    obstacle.wait_for_runs(1);
+    let now = loader.value("select clock_timestamp()");
+    obstacle.let_one_pass();
+    obstacle.wait_for_runs(1);
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
+    // A claim lasts 15 s.
+    assert_eq!(
+        loader.value(&format!(
+            "select bool_and(claimed_until > timestamptz '{now}' + interval '15 s') from etl.checkpoint"
+        )),
+        "true"
+    );
+    drop(obstacle);
+    let said = finish(run);
+    assert_eq!(said.status, 0, "{}", said.log);
+    books::check(&loader);
+}
+
 #[test]
 fn a_run_killed_between_two_batches_keeps_the_first_one() {
     let loader = Loader::new();

@@ -58,7 +58,7 @@ pub fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
 
 /// A lock in the way. Dropped, it lets go.
 pub struct Obstacle {
-    _holder: Client,
+    holder: Client,
     /// Outside the transaction that holds the lock, since one sees the activity as it was when it
     /// first looked.
     watcher: Client,
@@ -90,7 +90,7 @@ impl Obstacle {
             .batch_execute(&format!("begin; lock table {table} in {mode} mode"))
             .expect("nobody holds the table");
         Obstacle {
-            _holder: client,
+            holder: client,
             watcher: loader.client(),
         }
     }
@@ -106,9 +106,14 @@ impl Obstacle {
 
     /// Stops every run where it loads an event of this user.
     pub fn at_user(loader: &Loader, user_id: i64) -> Obstacle {
+        Obstacle::at_users(loader, &user_id.to_string())
+    }
+
+    /// Stops every run where it loads an event of one of these users.
+    pub fn at_users(loader: &Loader, user_ids: &str) -> Obstacle {
         Obstacle::trigger(
             loader,
-            &format!("new.user_id = {user_id}"),
+            &format!("new.user_id in ({user_ids})"),
             "trigger obstacle before insert on landing.user_event",
         )
     }
@@ -132,9 +137,16 @@ impl Obstacle {
             .batch_execute("begin; select pg_advisory_xact_lock(42)")
             .expect("nobody holds the lock");
         Obstacle {
-            _holder: client,
+            holder: client,
             watcher: loader.client(),
         }
+    }
+
+    /// Lets the transaction pass that waits for the trigger, and no later one.
+    pub fn let_one_pass(&mut self) {
+        self.holder
+            .batch_execute("commit; begin; select pg_advisory_xact_lock(42)")
+            .expect("the transaction that passes ends");
     }
 
     /// Waits until so many runs wait for a lock, and tells the process numbers of their backends.
