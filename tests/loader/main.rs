@@ -27,6 +27,7 @@ mod model;
 mod moving_folder;
 mod obstacle;
 mod pace;
+mod pooler;
 mod patrol;
 mod prometheus;
 mod proxy;
