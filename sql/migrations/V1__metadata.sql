@@ -65,7 +65,7 @@ comment on column etl.checkpoint.last_failed_at is 'When a run last failed.';
 comment on column etl.checkpoint.last_failure is 'Why it failed.';
 comment on column etl.checkpoint.claimed_by is 'Run that is working on the folder (etl.run); null if there is none.';
 comment on column etl.checkpoint.claimed_until is 'When that claim expires unless the run renews it.';
-comment on column etl.checkpoint.claimed_pid is 'Server process of that run, as it was when it made the claim: the claim is void once the process has ended.';
+comment on column etl.checkpoint.claimed_pid is 'Server process of that run: the claim is void once the process has ended. Null behind a connection pooler, whose processes serve other clients too.';
 
 -- Read and deleted as a whole range, by the ten thousand: an index took longer than all the rows. Without a key, the
 -- row itself is what a publication identifies a deleted row by.

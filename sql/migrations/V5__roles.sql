@@ -32,7 +32,14 @@ begin
       class.relnamespace::regnamespace::text as schema_name,
       class.oid::regclass as name,
       class.relkind,
-      pg_has_role(class.relowner, 'usage') as is_owned
+      pg_has_role(class.relowner, 'usage') as is_owned,
+      (
+        select count(*) = 2
+        from pg_attribute as attribute
+        where attribute.attrelid = class.oid
+          and attribute.attname in ('file_name', 'file_modified_at')
+          and not attribute.attisdropped
+      ) as has_file
     from pg_class as class
     where class.relnamespace in ('etl'::regnamespace, 'landing'::regnamespace, 'warehouse'::regnamespace)
       and class.relkind in ('r', 'p', 'v', 'm', 'S')
@@ -56,7 +63,9 @@ begin
       elsif relation.schema_name = 'landing' then
         -- An accepted event is never taken back. A copy of it in another file can move it within its second.
         execute format('grant select, insert on %s to etl_loader', relation.name);
-        execute format('grant update (file_name, file_modified_at) on %s to etl_loader', relation.name);
+        if relation.has_file then
+          execute format('grant update (file_name, file_modified_at) on %s to etl_loader', relation.name);
+        end if;
       else
         execute format('grant select, insert, update, delete on %s to etl_loader', relation.name);
       end if;

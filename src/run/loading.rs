@@ -11,7 +11,7 @@ use postgres::{Client, Transaction};
 use super::bar::Bar;
 use super::batch::{Batch, Landing, version_counts};
 use super::chunk::Chunk;
-use super::claim::RENEW_AFTER;
+use super::claim::{RENEW_AFTER, while_renewing};
 use super::error::Error;
 use super::feed::{Feed, READER_PATIENCE, Room};
 use super::folders::FolderBatch;
@@ -51,7 +51,7 @@ impl Target<'_> {
     }
 
     /// Renews the claim of the run. A trial has locked it.
-    fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
+    pub(super) fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
         match self {
             Target::Kept(client) => checkpoints::renew(*client, run_id),
             Target::Tried(_) => Ok(()),
@@ -160,7 +160,6 @@ impl<'r> Loader<'r> {
         chunks.iter().for_each(|chunk| room.take(chunk));
         let mut renewed = Instant::now();
         while !room.is_full() {
-            self.interruption.check()?;
             if renewed.elapsed() >= RENEW_AFTER {
                 target.renew(self.run_id)?;
                 renewed = Instant::now();
@@ -174,8 +173,10 @@ impl<'r> Loader<'r> {
                     }
                 }
                 Next::NotYet => {}
+                // There is nothing left to interrupt.
                 Next::End => break,
             }
+            self.interruption.check()?;
         }
         Ok(())
     }
@@ -199,8 +200,16 @@ impl<'r> Loader<'r> {
             };
         loop {
             self.warnings = warnings.clone();
+            target.renew(self.run_id)?;
+            let options = self.options;
+            let read = || read_again(scans, options, &ranges);
+            let chunks = match target {
+                Target::Kept(client) => while_renewing(client, self.run_id, read)??,
+                // It has locked the claim.
+                Target::Tried(_) => read()?,
+            };
             let mut again = Feed {
-                chunks: read_again(scans, self.options, &ranges)?,
+                chunks,
                 reader: None,
                 room: Room::new(0),
             };
@@ -308,6 +317,7 @@ impl<'r> Loader<'r> {
             self.record(done.counts)
                 .save(&mut transaction, options.clock.now())
                 .map_err(Error::unfinished)?;
+            checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::unfinished)?;
             transaction
                 .commit()
                 .map_err(warehouse::error::Error::commit)?;

@@ -246,6 +246,7 @@ impl Retry<'_> {
                 Landing::Done(revised) => revised,
                 Landing::Again(keys) => {
                     drop(transaction);
+                    target.renew(self.run_id)?;
                     broken.extend(keys);
                     continue;
                 }
@@ -285,6 +286,7 @@ impl Retry<'_> {
                 is_written: self.batches_of_run > 0,
             }
             .save(&mut transaction, clock::now())?;
+            checkpoints::renew_within(&mut transaction, self.run_id)?;
             transaction.commit().map_err(WarehouseError::commit)?;
             self.work = work;
             self.batches_of_run += 1;

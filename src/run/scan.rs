@@ -87,7 +87,7 @@ pub(super) fn scan(
         true => {
             let names = while_renewing(client, run_id, || all_names(&folder))??;
             let inbox = &options.inbox_name;
-            Some(unknown_names(client, source, inbox, &names)?)
+            Some(unknown_names(client, run_id, source, inbox, &names)?.ok_or(Error::ClaimLost)?)
         }
         false => None,
     };

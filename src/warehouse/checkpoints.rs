@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
-use postgres::{GenericClient, Row};
+use postgres::{Client, GenericClient, Row, Transaction};
 
 use super::error::{Doing, Error};
+use super::transaction::begin_bounded;
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::clock::FileTime;
 use crate::inbox_name::InboxName;
@@ -19,9 +20,9 @@ use crate::source::Source;
 use crate::stamp::FolderIdentity;
 use crate::summary::Counts;
 
-/// How long a claim lasts unless it is renewed: many times the pause between two renewals, and short
-/// enough that the folder of a killed run does not wait long where the server cannot tell that the
-/// run is gone (behind a pooler).
+/// How long a claim lasts unless it is renewed: several times the pause between two renewals, and
+/// short enough that the folder of a killed run does not wait long where the server cannot tell that
+/// the run is gone (behind a pooler).
 pub const CLAIM_LASTS: Duration = Duration::from_secs(15);
 
 /// What a run has claimed.
@@ -42,7 +43,7 @@ pub struct Claim {
 ///
 /// [`Error::NotLoader`] when this user may not, [`Error::Database`] when a statement fails.
 pub fn claim(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     run_id: Option<i64>,
@@ -60,12 +61,14 @@ pub fn claim(
 }
 
 fn try_claim(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     run_id: Option<i64>,
 ) -> Result<Vec<Row>, Error> {
-    client
+    let doing = "claiming the checkpoints";
+    let mut transaction = begin_bounded(client, doing)?;
+    let rows = transaction
         .query_typed(
             include_str!("../../sql/checkpoint/claim.sql"),
             &[
@@ -75,7 +78,9 @@ fn try_claim(
                 (&run_id, Type::INT8),
             ],
         )
-        .map_err(|cause| Error::metadata(cause, "claiming the checkpoints"))
+        .map_err(|cause| Error::metadata(cause, doing))?;
+    transaction.commit().doing(doing)?;
+    Ok(rows)
 }
 
 impl Claim {
@@ -118,12 +123,10 @@ impl Claim {
 }
 
 /// Adds the checkpoints that there are not yet; returns how many.
-fn create(
-    client: &mut impl GenericClient,
-    inbox: &InboxName,
-    sources: &[Source],
-) -> Result<u64, Error> {
-    client
+fn create(client: &mut Client, inbox: &InboxName, sources: &[Source]) -> Result<u64, Error> {
+    let doing = "adding checkpoints";
+    let mut transaction = begin_bounded(client, doing)?;
+    let added = transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/create.sql"),
             &[
@@ -131,7 +134,9 @@ fn create(
                 (&inbox.as_str(), Type::TEXT),
             ],
         )
-        .doing("adding checkpoints")
+        .doing(doing)?;
+    transaction.commit().doing(doing)?;
+    Ok(added)
 }
 
 /// Draws another number for a run.
@@ -165,13 +170,26 @@ fn checkpoint(row: &Row) -> Option<Checkpoint> {
     })
 }
 
-/// Renews the claims of a run.
+/// Renews the claims of a run, between two batches.
+///
+/// # Errors
+///
+/// [`Error::Database`] when a statement fails.
+pub fn renew(client: &mut Client, run_id: i64) -> Result<(), Error> {
+    let doing = "renewing the claim of the run";
+    let mut transaction = begin_bounded(client, doing)?;
+    renew_within(&mut transaction, run_id)?;
+    transaction.commit().doing(doing)
+}
+
+/// Renews the claims of a run at the end of a transaction that has locked them: it may have taken
+/// longer than a claim lasts.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when the statement fails.
-pub fn renew(client: &mut impl GenericClient, run_id: i64) -> Result<(), Error> {
-    client
+pub fn renew_within(transaction: &mut Transaction<'_>, run_id: i64) -> Result<(), Error> {
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/renew.sql"),
             &[
@@ -212,12 +230,14 @@ pub fn is_still_claimed(
 ///
 /// [`Error::Database`] when the statement fails.
 pub fn finish(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     run_id: i64,
     scanned: &[Source],
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    client
+    let doing = "giving the claim of the run back";
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/finish.sql"),
             &[
@@ -226,8 +246,8 @@ pub fn finish(
                 (&now, Type::TIMESTAMPTZ),
             ],
         )
-        .doing("giving the claim of the run back")?;
-    Ok(())
+        .doing(doing)?;
+    transaction.commit().doing(doing)
 }
 
 /// Writes down why a run failed at these sources.
@@ -236,13 +256,15 @@ pub fn finish(
 ///
 /// [`Error::Database`] when the statement fails.
 pub fn fail(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     inbox: &InboxName,
     sources: &[Source],
     now: DateTime<Utc>,
     failure: &str,
 ) -> Result<(), Error> {
-    client
+    let doing = "writing down why the run failed";
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/fail.sql"),
             &[
@@ -252,8 +274,8 @@ pub fn fail(
                 (&failure, Type::TEXT),
             ],
         )
-        .doing("writing down why the run failed")?;
-    Ok(())
+        .doing(doing)?;
+    transaction.commit().doing(doing)
 }
 
 /// A folder whose checkpoint is advanced.

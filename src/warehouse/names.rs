@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use postgres::Client;
 use postgres::types::Type;
-use postgres::{Client, IsolationLevel};
 
 use super::error::{Doing, Error};
-use super::{rows, statement};
+use super::transaction::begin_bounded;
+use super::{checkpoints, rows, statement};
 use crate::entity::Kind;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
@@ -14,23 +15,25 @@ use crate::source::Source;
 /// Of these names of files in a folder, those that are in no table: neither was an event loaded from
 /// such a file, nor was it rejected in this folder.
 ///
-/// The names go to the database in one stream and are compared there, each table in one pass.
+/// The names go to the database in one stream and are compared there, each table in one pass. With
+/// large tables that takes longer than a claim lasts, so the claim of the run is locked meanwhile;
+/// `None` if another run has taken over.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when a statement fails.
 pub fn unknown_names(
     client: &mut Client,
+    run_id: i64,
     source: Source,
     inbox: &InboxName,
     names: &[String],
-) -> Result<HashSet<String>, Error> {
+) -> Result<Option<HashSet<String>>, Error> {
     let doing = "looking for files that are in no table";
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .start()
-        .doing(doing)?;
+    let mut transaction = begin_bounded(client, doing)?;
+    if !checkpoints::is_still_claimed(&mut transaction, run_id, &[source])? {
+        return Ok(None);
+    }
     transaction
         .batch_execute(include_str!("../../sql/reconcile/create_names.sql"))
         .doing(doing)?;
@@ -59,6 +62,7 @@ pub fn unknown_names(
         .query_typed(include_str!("../../sql/reconcile/unknown_names.sql"), &[])
         .doing(doing)?;
     let unknown = rows.iter().map(|row| row.get("file_name")).collect();
+    checkpoints::renew_within(&mut transaction, run_id)?;
     transaction.commit().doing(doing)?;
-    Ok(unknown)
+    Ok(Some(unknown))
 }

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{GenericClient, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 
 use super::error::{Doing, Error};
 use super::rows;
+use super::transaction::begin_bounded;
 use crate::clock::FileTime;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
@@ -30,13 +31,14 @@ pub struct RecentFile {
 ///
 /// [`Error::Database`] when they cannot be read.
 pub fn each_recent_file(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     source: Source,
     inbox: &InboxName,
     mut take: impl FnMut(&str, FileStamp),
 ) -> Result<(), Error> {
     let doing = "reading the recently processed files";
-    let mut rows = client
+    let mut transaction = begin_bounded(client, doing)?;
+    let mut rows = transaction
         .query_typed_raw(
             include_str!("../../sql/checkpoint/recent_files.sql"),
             [

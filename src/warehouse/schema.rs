@@ -1,27 +1,19 @@
 //! The schema, as migrations in `sql/migrations`.
 
-use std::error::Error as _;
+use std::collections::HashMap;
 
 use postgres::error::SqlState;
-use postgres::{Client, GenericClient};
-use refinery::error::Kind;
+use postgres::types::Type;
+use postgres::{Client, GenericClient, Transaction};
+use refinery::Migration;
 
 use super::error::{Doing, Error};
 use super::explain::explain_with_advice;
-use super::transaction::{SCHEMA_LOCK, lock};
+use super::transaction::{SCHEMA_LOCK, begin_bounded, lock};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");
 }
-
-/// Table of the applied migrations. The schema `etl` is created before the first migration for its
-/// sake.
-const HISTORY: &str = "etl.schema_history";
-
-/// Creates the schema of the history. An owner need not have the right to create others, which
-/// `if not exists` would ask for.
-const CREATE_SCHEMA: &str =
-    "do $$ begin if to_regnamespace('etl') is null then create schema etl; end if; end $$";
 
 /// Gives the roles their rights on what the migrations have created, and returns what is missing.
 const GRANT_RIGHTS: &str = "select missing from etl.grant_rights()";
@@ -43,9 +35,13 @@ const fn number(digits: &str) -> i32 {
 /// Name of the first migration. Programs from before the first release had another one.
 const FIRST: &str = "metadata";
 
-/// Reads the newest migration and the name of the first one. In two steps, so that the server does
-/// not log a failed statement to say that there is no schema.
-const HAS_HISTORY: &str = "select to_regclass('etl.schema_history') is not null";
+/// Whether there is a history; `to_regclass` fails where this user may not use the schema.
+const HAS_HISTORY: &str = "select exists (
+    select from pg_class where relname = 'schema_history' and relnamespace = to_regnamespace('etl')
+  )";
+
+/// Reads the newest migration and the name of the first one. A step of its own, so that the server
+/// does not log a failed statement to say that there is no schema.
 const READ_HISTORY: &str =
     "select max(version), min(name) filter (where version = 1) from etl.schema_history";
 
@@ -54,7 +50,7 @@ const READ_HISTORY: &str =
 /// # Errors
 ///
 /// When the connection fails.
-pub(super) fn has_history(client: &mut Client) -> Result<bool, postgres::Error> {
+pub(super) fn has_history(client: &mut impl GenericClient) -> Result<bool, postgres::Error> {
     Ok(client.query_typed_one(HAS_HISTORY, &[])?.get(0))
 }
 
@@ -83,65 +79,30 @@ pub(super) fn is_current(client: &mut impl GenericClient) -> Result<bool, Error>
 
 /// Applies the migrations that are missing, all or none, and gives the roles their rights.
 ///
-/// Of two programs that do it at once one fails, and finds that the other one has done it.
+/// All of it is one transaction, in which nothing is waited for without a limit: several programs
+/// can do it at once, and through a connection pooler too.
 ///
 /// # Errors
 ///
 /// [`Error::NotOwner`] when this user may not, [`Error::NewerSchema`] when the schema is ahead of
-/// this program, [`Error::OldLine`] when it is from before the first release, else
-/// [`Error::Migration`].
+/// this program, [`Error::OldLine`] when it is from before the first release, [`Error::Database`]
+/// when another program holds the lock for too long, else [`Error::Migration`].
 pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
-    if has_history(client).doing("reading the version of the schema")? {
-        is_current(client)?;
-    }
-    let applied = match apply(client) {
-        Ok(applied) => applied,
-        Err(failure) => match has_history(client) {
-            Ok(true) if is_current(client)? => 0,
-            _ => return Err(failure),
-        },
-    };
-    if applied == 0 {
+    let mut transaction = begin_bounded(client, "beginning to migrate the schema")?;
+    lock(
+        &mut transaction,
+        SCHEMA_LOCK,
+        "waiting for another migration",
+    )?;
+    let applied = apply(&mut transaction)?;
+    let missing = transaction.query_typed(GRANT_RIGHTS, &[]).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    if applied.is_empty() {
         log::info!("the schema is up to date, at version {NEWEST}");
     }
-    grant_rights(client)
-}
-
-/// Applies the migrations that are missing; returns how many they were.
-fn apply(client: &mut Client) -> Result<usize, Error> {
-    client.batch_execute(CREATE_SCHEMA).map_err(failed)?;
-    let mut runner = embedded::migrations::runner().set_grouped(true);
-    runner.set_migration_table_name(HISTORY);
-    let report = runner.run(client).map_err(|error| {
-        let database = error
-            .source()
-            .and_then(|cause| cause.downcast_ref::<postgres::Error>());
-        match (error.kind(), database) {
-            (_, Some(cause)) => Error::Migration {
-                cause: explain_with_advice(cause),
-            },
-            (Kind::MissingVersion(newer), None) => Error::NewerSchema {
-                found: newer.version(),
-                known: NEWEST,
-            },
-            (_, None) => Error::Migration {
-                cause: error.to_string(),
-            },
-        }
-    })?;
-    for migration in report.applied_migrations() {
+    for migration in applied {
         log::info!("applied the migration {migration}");
     }
-    Ok(report.applied_migrations().len())
-}
-
-/// Gives the roles their rights, one program at a time.
-fn grant_rights(client: &mut Client) -> Result<(), Error> {
-    let doing = "giving the roles their rights";
-    let mut transaction = client.transaction().doing(doing)?;
-    lock(&mut transaction, SCHEMA_LOCK, doing)?;
-    let missing = transaction.query(GRANT_RIGHTS, &[]).map_err(failed)?;
-    transaction.commit().doing(doing)?;
     for row in &missing {
         let missing: &str = row.get("missing");
         log::warn!(
@@ -149,6 +110,57 @@ fn grant_rights(client: &mut Client) -> Result<(), Error> {
         );
     }
     Ok(())
+}
+
+/// Applies the migrations that are missing, and returns them.
+fn apply(transaction: &mut Transaction<'_>) -> Result<Vec<Migration>, Error> {
+    let doing = "reading the version of the schema";
+    if has_history(transaction).doing(doing)? {
+        if is_current(transaction)? {
+            return Ok(Vec::new());
+        }
+    } else {
+        transaction
+            .batch_execute(include_str!("../../sql/schema/create_history.sql"))
+            .map_err(failed)?;
+    }
+    let rows = transaction
+        .query_typed(include_str!("../../sql/schema/applied.sql"), &[])
+        .map_err(failed)?;
+    let applied: HashMap<i32, String> = rows
+        .iter()
+        .map(|row| (row.get("version"), row.get("checksum")))
+        .collect();
+    let mut migrations = embedded::migrations::runner().get_migrations().clone();
+    migrations.sort();
+    let mut missing = Vec::new();
+    for migration in migrations {
+        let checksum = migration.checksum().to_string();
+        match applied.get(&migration.version()) {
+            Some(known) if *known == checksum => continue,
+            Some(_) => {
+                return Err(Error::Migration {
+                    cause: format!("{migration} has another text than the one that was applied"),
+                });
+            }
+            None => {}
+        }
+        transaction
+            .batch_execute(migration.sql().unwrap_or_default())
+            .map_err(failed)?;
+        transaction
+            .execute_typed(
+                include_str!("../../sql/schema/record.sql"),
+                &[
+                    (&migration.version(), Type::INT4),
+                    (&migration.name(), Type::TEXT),
+                    (&checksum, Type::TEXT),
+                ],
+            )
+            .map_err(failed)?;
+        missing.push(migration);
+    }
+    Ok(missing)
 }
 
 /// The error of a migration that the database refused.

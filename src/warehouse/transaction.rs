@@ -15,30 +15,30 @@ pub(super) const LOCK_CLASS: i32 = 0x0065_746c;
 pub(super) const SCHEMA_LOCK: i32 = 0;
 pub(super) const DIMENSION_LOCKS: i32 = 101;
 
-/// What a transaction of a run needs whatever the defaults of its user or database are.
+/// What keeps a transaction from waiting or being waited for without a limit, whatever the defaults
+/// of its user or database are.
 ///
-/// Each statement has to see what was committed before it, and not just before the transaction: a
-/// run waits for the dimension locks of others in the middle of one. A program that is stopped in a
-/// transaction must not keep its locks for ever, and a server process whose client vanished asks
-/// after 30 s and gives up a minute later, not after its system's two hours.
+/// A program that is stopped in a transaction must not keep its locks for ever, and a server process
+/// whose client vanished asks after 30 s and gives up a minute later, not after its system's two
+/// hours.
 ///
 /// A lock of somebody else's is waited for as long as a batch may take (100,000 files: a few
 /// seconds), with room for a slower server: cron's next runs do nothing meanwhile. Whoever sets
 /// another `lock_timeout` for the user or the database has reasons.
-///
-/// Each statement probes an index with the keys of its batch. The planner knows neither how many
-/// these are nor, within a long transaction, how much a table has grown, and would join with the
+const LIMITS: &str = "set local idle_in_transaction_session_timeout = '5min';
+                      set local tcp_keepalives_idle = 30;
+                      set local tcp_keepalives_interval = 10;
+                      set local tcp_keepalives_count = 6;
+                      select set_config('lock_timeout',
+                                        coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'),
+                                        true)";
+
+/// Each statement of a run probes an index with the keys of its batch. The planner knows neither how
+/// many these are nor, within a long transaction, how much a table has grown, and would join with the
 /// whole of it.
-const SETTINGS: &str = "set local idle_in_transaction_session_timeout = '5min';
-                        set local tcp_keepalives_idle = 30;
-                        set local tcp_keepalives_interval = 10;
-                        set local tcp_keepalives_count = 6;
-                        set local enable_hashjoin = off;
-                        set local enable_mergejoin = off;
-                        set local jit = off;
-                        select set_config('lock_timeout',
-                                          coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'),
-                                          true)";
+const PLANS: &str = "set local enable_hashjoin = off;
+                     set local enable_mergejoin = off;
+                     set local jit = off";
 
 /// Begins a transaction of a run.
 ///
@@ -46,14 +46,30 @@ const SETTINGS: &str = "set local idle_in_transaction_session_timeout = '5min';
 ///
 /// [`Error::Database`] when the connection fails.
 pub fn begin(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    begin_with(client, &format!("{PLANS}; {LIMITS}"), "beginning a batch")
+}
+
+/// Begins a transaction of a few statements that wait for nothing without a limit.
+pub(super) fn begin_bounded<'c>(
+    client: &'c mut Client,
+    doing: &'static str,
+) -> Result<Transaction<'c>, Error> {
+    begin_with(client, LIMITS, doing)
+}
+
+/// Begins a transaction that alone has these settings. Each of its statements sees what was committed
+/// before it, and not just before the transaction: it waits for the locks of others in the middle.
+fn begin_with<'c>(
+    client: &'c mut Client,
+    settings: &str,
+    doing: &'static str,
+) -> Result<Transaction<'c>, Error> {
     let mut transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::ReadCommitted)
         .start()
-        .doing("beginning a batch")?;
-    transaction
-        .simple_query(SETTINGS)
-        .doing("beginning a batch")?;
+        .doing(doing)?;
+    transaction.batch_execute(settings).doing(doing)?;
     Ok(transaction)
 }
 

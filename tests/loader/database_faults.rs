@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
@@ -15,6 +16,10 @@ use crate::loader::{Loader, Said, finish, said, start};
 use crate::obstacle::{Obstacle, Step};
 use crate::proxy::{Cut, Proxy};
 use crate::server::{PASSWORD, Server, Shutdown, is_root, server, unprivileged_user};
+
+/// What a run says whose connection broke in a commit.
+const COMMIT_UNKNOWN: &str =
+    "the outcome of the commit is unknown; the next run checks and loads what is missing";
 
 /// A run has failed with one line, which says all of this.
 fn assert_failed(said: &Said, words: &[&str]) {
@@ -34,8 +39,20 @@ fn loader_with_a_user() -> Loader {
     loader
 }
 
-/// Does something to the backend of a run, if there is one.
-fn strike_backend(client: &mut Client, function: &str) -> bool {
+/// Connects to a server whose other clients are about to go.
+fn connect_patiently(url: &str) -> Client {
+    let began = Instant::now();
+    loop {
+        match Client::connect(url, NoTls) {
+            Ok(client) => return client,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error:?}"),
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Calls a function with the server process of a run, if there is one.
+fn strike_server_process(client: &mut Client, function: &str) -> bool {
     client
         .query(
             &format!(
@@ -58,7 +75,7 @@ fn runs_whose_sessions_are_ended_or_cancelled_at_random_moments_load_everything_
         || loader.command(random_arguments()),
         |run| {
             let function = functions[rand::rng().random_range(0..2)];
-            while !strike_backend(&mut client, function) {
+            while !strike_server_process(&mut client, function) {
                 if run.try_wait().expect("etl is ours").is_some() {
                     return false;
                 }
@@ -106,7 +123,7 @@ fn runs_whose_connection_is_cut_in_the_middle_of_bytes_load_everything_exactly_o
                 sizes = proxy.carried();
             }
             Cut::BeforeCommit | Cut::InCommit => {
-                assert!(said.log.contains("the next run finds out"), "{}", said.log);
+                assert!(said.log.contains(COMMIT_UNKNOWN), "{}", said.log);
             }
             _ => {}
         }
@@ -126,7 +143,7 @@ fn a_commit_whose_answer_is_lost_is_kept_and_one_that_never_arrives_is_not() {
         let output = loader.command(&["run"]).env("DATABASE_URL", &url).output();
         assert_failed(
             &said(output.expect("etl can be started")),
-            &["whether it is kept the next run finds out"],
+            &[COMMIT_UNKNOWN],
         );
         loader.wait_for_free_locks();
         assert_eq!(
@@ -180,15 +197,24 @@ fn a_server_without_a_free_connection_is_named_as_such() {
     ];
     assert_failed(&loader.etl(&["run"]), &words);
     drop(taken);
-    loader.wait_until(
-        "the connections are free",
-        "select count(*) = 1 from pg_stat_activity where backend_type = 'client backend'",
-    );
+    // A server process outlives its client by a moment.
+    let mut client = connect_patiently(&loader.url);
+    let others = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+    let began = Instant::now();
+    while client
+        .query_one(others, &[])
+        .expect("the server is up")
+        .get::<_, i64>(0)
+        > 0
+    {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(5));
+    }
     // A user with a limit of one's own.
-    loader
-        .client()
+    client
         .batch_execute("create role limited login connection limit 0")
         .expect("a role can be made");
+    drop(client);
     let url = loader.url.replace("postgres@", "limited@");
     let output = loader.command(&["run"]).env("DATABASE_URL", url).output();
     assert_failed(&said(output.expect("etl can be started")), &words);
@@ -197,7 +223,7 @@ fn a_server_without_a_free_connection_is_named_as_such() {
 }
 
 #[test]
-fn what_an_administrator_does_to_a_run_is_said_and_made_good() {
+fn what_an_administrator_does_to_a_run_is_reported_and_costs_no_event() {
     let loader = loader_with_a_user();
     for (function, words) in [
         ("pg_cancel_backend", ["SQLSTATE 57014", "statement_timeout"]),
@@ -236,92 +262,137 @@ fn what_an_administrator_does_to_a_run_is_said_and_made_good() {
     books::check(&loader);
 }
 
+/// Sets `lock_timeout` for a database.
+fn set_lock_timeout(loader: &Loader, value: &str) {
+    let sql = format!(
+        "alter database {} set lock_timeout = {value}",
+        loader.database
+    );
+    loader
+        .client()
+        .batch_execute(&sql)
+        .expect("a database can be changed");
+}
+
+#[test]
+fn a_run_waits_for_nothing_without_a_limit() {
+    let loader = loader_with_a_user();
+    // What a session has for limits, said by itself whenever it writes.
+    let tables = ["landing.user_event", "warehouse.dim_user", "etl.checkpoint"];
+    let mut client = loader.client();
+    client
+        .batch_execute(
+            "create table public.found (relation text, name text, setting text);
+             create function public.found() returns trigger language plpgsql as $$
+               begin
+                 insert into public.found
+                 select tg_table_name, name, setting
+                 from pg_settings where name in ('lock_timeout', 'tcp_keepalives_idle');
+                 return null;
+               end $$",
+        )
+        .expect("a trigger can be made");
+    for table in tables {
+        client
+            .batch_execute(&format!(
+                "create trigger found after insert or update on {table}
+                 for each statement execute function public.found()"
+            ))
+            .expect("a trigger can be made");
+    }
+    let mut run = loader.command(&["run"]);
+    run.env("DATABASE_URL", server().tcp_url(&loader.database));
+    let said = finish(start(&mut run));
+    assert!(said.log.contains("loaded=1"), "{}", said.log);
+    assert_eq!(
+        loader.query("select distinct relation, name, setting from public.found order by 1, 2"),
+        [
+            "checkpoint|lock_timeout|30000",
+            "checkpoint|tcp_keepalives_idle|30",
+            "dim_user|lock_timeout|30000",
+            "dim_user|tcp_keepalives_idle|30",
+            "user_event|lock_timeout|30000",
+            "user_event|tcp_keepalives_idle|30",
+        ]
+    );
+    // Those that somebody has set for the database hold, at every table that a run needs.
+    set_lock_timeout(&loader, "'300ms'");
+    loader.put_user(2);
+    for (table, mode, doing) in [
+        ("etl.checkpoint", "exclusive", "claiming the checkpoints"),
+        (
+            "etl.recent_file",
+            "access exclusive",
+            "reading the recently processed files",
+        ),
+        ("landing.user_event", "exclusive", "loading the events"),
+        ("warehouse.dim_user", "exclusive", "opening versions"),
+        ("etl.run", "exclusive", "recording the run"),
+    ] {
+        let obstacle = Obstacle::table(&loader, table, mode);
+        let began = Instant::now();
+        assert_failed(&loader.etl(&["run"]), &["SQLSTATE 55P03", doing]);
+        assert!(began.elapsed() < Duration::from_secs(10), "{table}");
+        drop(obstacle);
+        loader.wait_for_free_locks();
+    }
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    books::check(&loader);
+}
+
 #[test]
 fn a_table_that_somebody_has_locked_is_waited_for_in_bounds() {
     let loader = loader_with_a_user();
-    // What a session has for bounds, told by itself.
-    loader
-        .client()
-        .batch_execute(
-            "create table public.bound as select name, setting from pg_settings where false;
-             create function public.bound() returns trigger language plpgsql as $$
-               begin
-                 insert into public.bound
-                 select name, setting from pg_settings where name in ('lock_timeout', 'tcp_keepalives_idle');
-                 return null;
-               end $$;
-             create trigger bound after insert on landing.user_event execute function public.bound()",
-        )
-        .expect("a trigger can be made");
-    let mut run = loader.command(&["run"]);
-    run.env("DATABASE_URL", server().tcp_url(&loader.database));
-    assert_eq!(finish(start(&mut run)).log.matches("loaded=1").count(), 1);
-    assert_eq!(
-        loader.query("select * from public.bound order by name"),
-        ["lock_timeout|30000", "tcp_keepalives_idle|30"]
-    );
-    loader
-        .client()
-        .batch_execute(&format!(
-            "alter database {} set lock_timeout = '500ms'",
-            loader.database
-        ))
-        .expect("a database can be changed");
-    loader.put_user(2);
-    let words = ["SQLSTATE 55P03", "pg_locks", "usename"];
+    set_lock_timeout(&loader, "'500ms'");
     let mut obstacle = Obstacle::table(&loader, "warehouse.dim_user", "exclusive");
     // An analyst who holds cards is in nobody's way as long as there are only users.
     let other = Obstacle::table(&loader, "warehouse.dim_card", "exclusive");
-    let began = Instant::now();
     let said = loader.etl(&["run"]);
-    assert_failed(&said, &words);
-    assert!(began.elapsed() < Duration::from_secs(10));
-    // What the line tells to ask is answered with the name of the table.
-    let (_, after) = said.log.split_once(" does: ").expect("a query");
-    let (query, _) = after.split_once(';').expect("an end of it");
-    let held = loader.query(query);
-    assert!(
-        held.iter()
-            .any(|row| row.contains("|postgres|ExclusiveLock|warehouse.dim_user|")),
-        "{held:?}"
-    );
-    // A run that is killed while it waits leaves a backend that waits no longer than that either.
+    assert_failed(&said, &["SQLSTATE 55P03", "lock_timeout", "usename"]);
+    // A run that is killed while it waits leaves a server process that waits no longer either.
     let mut killed = loader.start(&["run"]);
     obstacle.wait_for_runs(1);
     killed.kill().expect("etl is ours");
     killed.wait().expect("etl is ours");
     loader.wait_for_free_locks();
-    drop(obstacle);
-    assert_eq!(loader.run(&[])["loaded"], 1);
-    drop(other);
-    // The lock of a migration is one of these, and so is that of a dimension.
-    let empty = Loader::new();
-    empty
-        .client()
-        .batch_execute(&format!(
-            "alter database {} set lock_timeout = '500ms'",
-            empty.database
-        ))
-        .expect("a database can be changed");
-    let mut migration = empty.client();
-    migration
-        .batch_execute("select pg_advisory_lock(6648940, 0)")
-        .expect("the lock is free");
-    assert_failed(
-        &empty.etl(&["run"]),
-        &["waiting for another migration", "55P03"],
+    // The query that the line advises names the session that is in the way.
+    set_lock_timeout(&loader, "default");
+    let run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    let (_, after) = said.log.split_once(" names it: ").expect("a query");
+    let (query, _) = after.split_once(';').expect("an end of it");
+    let held = loader.query(query);
+    assert!(
+        held.len() == 1
+            && held[0].contains("|begin; lock table warehouse.dim_user in exclusive mode|"),
+        "{held:?}"
     );
-    drop(migration);
-    loader.put_user(3);
-    let mut writer = loader.client();
-    writer
-        .batch_execute("select pg_advisory_lock(6648940, 101)")
-        .expect("the lock is free");
-    assert_failed(&loader.etl(&["run"]), &["the dimension's lock", "55P03"]);
-    drop(writer);
-    loader.wait_for_free_locks();
-    empty.run(&[]);
-    loader.run(&[]);
+    drop(obstacle);
+    let said = finish(run);
+    assert!(said.log.contains("loaded=1"), "{}", said.log);
+    drop(other);
+    books::check(&loader);
+}
+
+#[test]
+fn the_lock_of_a_migration_and_that_of_a_dimension_are_waited_for_in_bounds() {
+    let loader = loader_with_a_user();
+    let empty = Loader::new();
+    for (loader, lock, doing) in [
+        (&empty, 0, "waiting for another migration"),
+        (&loader, 101, "waiting for the dimension's lock"),
+    ] {
+        set_lock_timeout(loader, "'300ms'");
+        let mut other = loader.client();
+        other
+            .batch_execute(&format!("select pg_advisory_lock(6648940, {lock})"))
+            .expect("the lock is free");
+        assert_failed(&loader.etl(&["run"]), &[doing, "SQLSTATE 55P03"]);
+        drop(other);
+        loader.wait_for_free_locks();
+    }
+    assert_eq!(empty.run(&[])["files"], 0);
+    assert_eq!(loader.run(&[])["loaded"], 1);
     books::check(&loader);
 }
 

@@ -38,25 +38,22 @@ fn arguments_that_make_no_sense_are_wrong_usage() {
 }
 
 #[test]
-fn a_checkpoint_that_is_gone_is_no_reason_to_load_nothing_in_silence() {
+fn a_checkpoint_that_somebody_deleted_is_begun_anew() {
     let loader = Loader::new();
-    loader.run(&[]);
     loader.put_user(1);
+    loader.run(&[]);
     loader
         .client()
         .batch_execute("delete from etl.checkpoint where source = 'users'")
-        .expect("the books");
-    fails(
-        &loader,
-        1,
-        &[],
-        &["no row for users", "insert into etl.checkpoint"],
+        .expect("the superuser may");
+    loader.put_user(2);
+    // It says nothing of any file, so all are read.
+    let summary = loader.run(&[]);
+    assert_eq!(
+        (&summary["loaded"], &summary["duplicates"]),
+        (&1.into(), &1.into())
     );
-    loader
-        .client()
-        .batch_execute("insert into etl.checkpoint (source) values ('users')")
-        .expect("the books");
-    assert_eq!(loader.run(&[])["loaded"], 1);
+    assert_eq!(loader.run(&[])["files"], 0);
 }
 
 #[test]

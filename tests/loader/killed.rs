@@ -9,6 +9,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
 use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
@@ -233,13 +234,16 @@ fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_o
 }
 
 #[test]
-fn a_run_killed_after_any_step_leaves_its_batch_undone_and_the_next_one_loads_it() {
+fn a_run_killed_after_any_step_is_rolled_back_and_the_next_one_loads_its_files() {
     let loader = Loader::new();
     loader.run(&[]);
     let mut number = 0;
-    for (place, step) in Step::ALL.into_iter().cycle().take(10).enumerate() {
-        let terminated = place >= Step::ALL.len();
-        // A version to close, a user to begin and a file to reject; then a card.
+    for (step, terminated) in Step::ALL
+        .into_iter()
+        .flat_map(|step| [(step, false), (step, true)])
+    {
+        println!("{step:?}, the server process terminated: {terminated}");
+        // A version to close, a user to begin and a file to reject.
         for user in [1, number + 2] {
             number += 1;
             let at = format!("2026-11-23 20:10:{number:02}");
@@ -255,41 +259,164 @@ fn a_run_killed_after_any_step_leaves_its_batch_undone_and_the_next_one_loads_it
         if terminated {
             obstacle.strike_run("pg_terminate_backend");
             let said = finish(run);
-            assert_eq!(said.status, 1, "{step:?}: {}", said.log);
+            // Once all is committed, nothing is lost: the claim expires.
+            let status = if step == Step::Commit { 0 } else { 1 };
+            assert_eq!(said.status, status, "{}", said.log);
             // What the server said last can be lost with the connection, in a commit too.
-            let words = ["(pg_terminate_backend)", "the next run finds out"];
+            let words = [
+                "(pg_terminate_backend)",
+                "the next run checks and loads what is missing",
+                "outcome=done",
+            ];
             assert!(
                 words.iter().any(|words| said.log.contains(words)),
-                "{step:?}: {}",
+                "{}",
                 said.log
             );
         } else {
             obstacle.wait_for_runs(1);
-            assert!(kill(&mut run), "{step:?}");
+            assert!(kill(&mut run));
         }
         drop(obstacle);
         loader.wait_for_free_locks();
-        // A backend that is in its commit does not look whether its client still lives.
-        let kept = matches!(step, Step::CommitBegun) && !terminated;
-        assert_eq!(state(&loader) != before, kept, "{step:?}");
+        // A server process that is in its commit does not notice that its client is gone.
+        let kept = match step {
+            Step::Commit => true,
+            Step::CommitBegun => !terminated,
+            _ => false,
+        };
+        assert_eq!(state(&loader) != before, kept);
         let summary = loader.run(&[]);
-        assert_eq!(summary["loaded"], if kept { 0 } else { 2 }, "{step:?}");
+        assert_eq!(summary["loaded"], if kept { 0 } else { 2 });
         books::check(&loader);
     }
 }
 
-/// All that a run writes but the row of a run that found nothing.
+/// Everything that a batch writes.
 fn state(loader: &Loader) -> Vec<String> {
+    let checkpoint = "select source, inbox, folder_path, folder_inode, offset_at, advanced_at, newest_event_at, loaded,
+                             duplicates, rejected, pending, remaining, failing_since, last_failure
+                      from etl.checkpoint order by 1, 2";
     [
         "landing.user_event",
         "landing.rejected_event",
         "warehouse.dim_user",
-        "etl.checkpoint",
         "etl.recent_file",
     ]
     .iter()
-    .flat_map(|table| loader.query(&format!("select * from {table} order by 1, 2")))
+    .map(|table| format!("select * from {table} order by 1, 2"))
+    .chain([checkpoint.to_owned()])
+    .flat_map(|sql| loader.query(&sql))
     .collect()
+}
+
+/// How long the claim of a killed run may be in the way: until its server process is gone, and a
+/// small part of what a claim lasts.
+const VOID_LIMIT: Duration = Duration::from_secs(5);
+
+#[test]
+fn the_claim_of_a_killed_run_is_void_once_its_server_process_is_gone() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let mut obstacle = Obstacle::after(&loader, Step::Claim);
+    let mut run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    // The next run of cron leaves the folders to this one.
+    let said = loader.etl(&["run", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    for source in ["users", "cards"] {
+        let words = format!("another run is loading {source}: it is left to that run");
+        assert!(said.log.contains(&words), "{}", said.log);
+    }
+    assert!(said.out.contains("\"files\":0"), "{}", said.out);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    let began = Instant::now();
+    while loader.run(&[])["loaded"] != 1 {
+        assert!(began.elapsed() < VOID_LIMIT, "the claim is in the way");
+    }
+    assert_eq!(
+        loader.value("select count(*) from etl.checkpoint where claimed_by is not null"),
+        "0"
+    );
+    books::check(&loader);
+}
+
+#[test]
+fn a_run_that_was_stopped_until_its_claim_expired_loads_nothing_on_top_of_the_next_one() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let mut obstacle = Obstacle::after(&loader, Step::Claim);
+    let run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
+    signal(Signal::STOP);
+    drop(obstacle);
+    let expire = "update etl.checkpoint set claimed_until = now() where claimed_by is not null";
+    assert_eq!(loader.client().execute(expire, &[]).expect("ours"), 2);
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    signal(Signal::CONT);
+    let said = finish(run);
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(
+        said.log.contains("another run has taken over"),
+        "{}",
+        said.log
+    );
+    books::check(&loader);
+}
+
+#[test]
+fn a_run_that_was_stopped_in_a_batch_keeps_its_claim_until_the_batch_ends() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let mut obstacle = Obstacle::after(&loader, Step::Scan);
+    let run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
+    signal(Signal::STOP);
+    drop(obstacle);
+    // The batch has locked the rows of the checkpoints: nobody claims them, expired or not.
+    let free = "select count(*) from (select from etl.checkpoint for update skip locked) as free";
+    assert_eq!(loader.value(free), "0");
+    assert_eq!(loader.run(&[])["files"], 0);
+    signal(Signal::CONT);
+    let said = finish(run);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.log.contains("loaded=1"), "{}", said.log);
+    books::check(&loader);
+}
+
+/// A batch may take longer than a claim lasts, and a backfill does.
+#[test]
+fn each_batch_renews_the_claim_of_its_run() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=3).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    (4..=6).for_each(|number| loader.put_user(number));
+    // It waits in the first batch, and again in the second one.
+    let mut obstacle = Obstacle::at_users(&loader, "2, 5");
+    let run = loader.start(&["run", "--batch-size", "3"]);
+    obstacle.wait_for_runs(1);
+    let now = loader.value("select clock_timestamp()");
+    obstacle.let_one_pass();
+    obstacle.wait_for_runs(1);
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
+    // A claim lasts 15 s.
+    assert_eq!(
+        loader.value(&format!(
+            "select bool_and(claimed_until > timestamptz '{now}' + interval '15 s') from etl.checkpoint"
+        )),
+        "true"
+    );
+    drop(obstacle);
+    let said = finish(run);
+    assert_eq!(said.status, 0, "{}", said.log);
+    books::check(&loader);
 }
 
 #[test]

@@ -206,13 +206,19 @@ impl Loader {
         summary
     }
 
-    /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by
-    /// a moment.
+    /// Waits until nobody holds an advisory lock on the database or a claim on a checkpoint: the
+    /// server process of a killed run outlives it by a moment.
     pub fn wait_for_free_locks(&self) {
         let locks = "select count(*) = 0 from pg_locks
                      where locktype = 'advisory'
                        and database = (select oid from pg_database where datname = current_database())";
         self.wait_until("no lock is left behind", locks);
+        if self.value("select to_regclass('etl.checkpoint') is not null") == "true" {
+            let claims = "select count(*) = 0 from etl.checkpoint
+                          where claimed_until > clock_timestamp()
+                            and (claimed_pid is null or claimed_pid in (select pid from pg_stat_activity))";
+            self.wait_until("no claim is left behind", claims);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod moving_folder;
 mod obstacle;
 mod pace;
 mod patrol;
+mod pooler;
 mod prometheus;
 mod proxy;
 mod rejected;

@@ -12,9 +12,11 @@ use crate::loader::Loader;
 /// How long a run may take to the step.
 const STEP_LIMIT: Duration = Duration::from_secs(20);
 
-/// A step of a run, by what it comes to right after.
-#[derive(Clone, Copy, Debug)]
+/// A step of a run, by what is true right after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The checkpoints are claimed; no folder is scanned.
+    Claim,
     /// The folders are scanned and files are read; nothing is written.
     Scan,
     /// The events are in landing, their timelines are as before.
@@ -25,15 +27,19 @@ pub enum Step {
     Checkpoint,
     /// All is written, and the commit has begun.
     CommitBegun,
+    /// All is committed; the claims are still to be given back.
+    Commit,
 }
 
 impl Step {
-    pub const ALL: [Step; 5] = [
+    pub const ALL: [Step; 7] = [
+        Step::Claim,
         Step::Scan,
         Step::Events,
         Step::Timeline,
         Step::Checkpoint,
         Step::CommitBegun,
+        Step::Commit,
     ];
 }
 
@@ -52,7 +58,7 @@ pub fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
 
 /// A lock in the way. Dropped, it lets go.
 pub struct Obstacle {
-    _holder: Client,
+    holder: Client,
     /// Outside the transaction that holds the lock, since one sees the activity as it was when it
     /// first looked.
     watcher: Client,
@@ -62,12 +68,18 @@ impl Obstacle {
     /// Stops every run after a step.
     pub fn after(loader: &Loader, step: Step) -> Obstacle {
         match step {
+            Step::Claim => Obstacle::table(loader, "etl.recent_file", "access exclusive"),
             Step::Scan => Obstacle::table(loader, "landing.user_event", "access exclusive"),
             // The table can be read, but not written.
             Step::Events => Obstacle::table(loader, "warehouse.dim_user", "share row exclusive"),
-            Step::Timeline => Obstacle::table(loader, "etl.checkpoint", "share row exclusive"),
+            Step::Timeline => Obstacle::table(loader, "etl.recent_file", "share row exclusive"),
             Step::Checkpoint => Obstacle::table(loader, "etl.run", "share row exclusive"),
             Step::CommitBegun => Obstacle::commit(loader),
+            Step::Commit => Obstacle::trigger(
+                loader,
+                "new.claimed_by is null",
+                "trigger obstacle before update of claimed_by on etl.checkpoint",
+            ),
         }
     }
 
@@ -78,7 +90,7 @@ impl Obstacle {
             .batch_execute(&format!("begin; lock table {table} in {mode} mode"))
             .expect("nobody holds the table");
         Obstacle {
-            _holder: client,
+            holder: client,
             watcher: loader.client(),
         }
     }
@@ -94,9 +106,14 @@ impl Obstacle {
 
     /// Stops every run where it loads an event of this user.
     pub fn at_user(loader: &Loader, user_id: i64) -> Obstacle {
+        Obstacle::at_users(loader, &user_id.to_string())
+    }
+
+    /// Stops every run where it loads an event of one of these users.
+    pub fn at_users(loader: &Loader, user_ids: &str) -> Obstacle {
         Obstacle::trigger(
             loader,
-            &format!("new.user_id = {user_id}"),
+            &format!("new.user_id in ({user_ids})"),
             "trigger obstacle before insert on landing.user_event",
         )
     }
@@ -110,6 +127,7 @@ impl Obstacle {
                    if {condition} then perform pg_advisory_xact_lock(42); end if;
                    return new;
                  end $$;
+                 drop trigger if exists obstacle on etl.checkpoint;
                  drop trigger if exists obstacle on etl.run;
                  drop trigger if exists obstacle on landing.user_event;
                  create {trigger} for each row execute function public.obstacle()"
@@ -119,9 +137,16 @@ impl Obstacle {
             .batch_execute("begin; select pg_advisory_xact_lock(42)")
             .expect("nobody holds the lock");
         Obstacle {
-            _holder: client,
+            holder: client,
             watcher: loader.client(),
         }
+    }
+
+    /// Lets the transaction pass that waits for the trigger, and no later one.
+    pub fn let_one_pass(&mut self) {
+        self.holder
+            .batch_execute("commit; begin; select pg_advisory_xact_lock(42)")
+            .expect("the transaction that passes ends");
     }
 
     /// Waits until so many runs wait for a lock, and tells the process numbers of their backends.

@@ -17,9 +17,9 @@ pub enum Cut {
     Sent(usize),
     /// After so many bytes from the server.
     Received(usize),
-    /// A commit does not reach the server.
+    /// The commit of a batch does not reach the server.
     BeforeCommit,
-    /// A commit reaches the server, and its answer does not come back.
+    /// The commit of a batch reaches the server, and its answer does not come back.
     InCommit,
     /// Nowhere, but the server hears of the end late.
     LateEnd,
@@ -32,6 +32,12 @@ const READY: &[u8] = b"Z\0\0\0\x05I";
 
 /// How a client takes its leave: the message Terminate.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
+/// How the client commits. It also says READ COMMITTED, at the beginning of a transaction.
+const COMMIT: &[u8] = b"COMMIT\0";
+
+/// The last statements of a batch before its commit. Other transactions have none of them.
+const RUN_STATEMENTS: [&[u8]; 2] = [b"\ninsert into etl.run (", b"\nupdate etl.run\n"];
 
 /// How late the server hears of the end of a [`Cut::LateEnd`].
 const LATE: Duration = Duration::from_secs(2);
@@ -46,6 +52,8 @@ struct Link {
     cut: Mutex<Cut>,
     sent: AtomicUsize,
     received: AtomicUsize,
+    /// Everything of a batch was let through but its commit.
+    is_at_commit: AtomicBool,
     /// A commit was let through whose answer is not to come back.
     is_committing: AtomicBool,
     /// The server has said that it is ready, in the latest connection.
@@ -61,6 +69,7 @@ impl Proxy {
             cut: Mutex::new(Cut::Nowhere),
             sent: AtomicUsize::new(0),
             received: AtomicUsize::new(0),
+            is_at_commit: AtomicBool::new(false),
             is_committing: AtomicBool::new(false),
             is_ready: AtomicBool::new(false),
         });
@@ -69,6 +78,7 @@ impl Proxy {
             for client in listener.incoming().flatten() {
                 shared.sent.store(0, Ordering::SeqCst);
                 shared.received.store(0, Ordering::SeqCst);
+                shared.is_at_commit.store(false, Ordering::SeqCst);
                 shared.is_committing.store(false, Ordering::SeqCst);
                 shared.is_ready.store(false, Ordering::SeqCst);
                 let server =
@@ -149,7 +159,12 @@ impl Link {
         if cut == Cut::LateEnd && is_to_server && bytes == TERMINATE {
             sleep(LATE);
         }
-        let is_commit = is_to_server && bytes.windows(6).any(|word| word == b"COMMIT");
+        let has =
+            |text: &[u8]| is_to_server && bytes.windows(text.len()).any(|found| found == text);
+        if RUN_STATEMENTS.into_iter().any(has) {
+            self.is_at_commit.store(true, Ordering::SeqCst);
+        }
+        let is_commit = has(COMMIT) && self.is_at_commit.load(Ordering::SeqCst);
         match cut {
             Cut::Sent(limit) if is_to_server => limit.saturating_sub(before),
             Cut::Received(limit) if !is_to_server => limit.saturating_sub(before),

@@ -10,7 +10,7 @@ use crate::server::{Server, server};
 
 /// The schema before there were roles, as its migrations.
 const BEFORE_ROLES: [&str; 4] = [
-    include_str!("../../sql/migrations/V1__etl.sql"),
+    include_str!("../../sql/migrations/V1__metadata.sql"),
     include_str!("../../sql/migrations/V2__landing.sql"),
     include_str!("../../sql/migrations/V3__warehouse.sql"),
     include_str!("../../sql/migrations/V4__views.sql"),
@@ -149,7 +149,6 @@ fn a_loader_changes_no_definition_and_forgets_no_event() {
         "create or replace view warehouse.user_current as select 1".to_owned(),
         "drop function warehouse.user_as_of".to_owned(),
         "select etl.grant_rights()".to_owned(),
-        "select setval('etl.run_run_id_seq', 1)".to_owned(),
     ];
     for schema in ["etl", "landing", "warehouse"] {
         statements.push(format!("create table {schema}.other ()"));
@@ -168,10 +167,39 @@ fn a_loader_changes_no_definition_and_forgets_no_event() {
     for table in relations(&loader, "landing", "r") {
         statements.push(format!("delete from {table}"));
     }
+    // Of an accepted event, what a copy of its file can change and nothing else.
+    let columns = loader.query(
+        "select attrelid::regclass::text, attname
+         from pg_attribute
+         inner join pg_class on pg_class.oid = attrelid
+         where relnamespace = 'landing'::regnamespace
+           and relkind = 'r'
+           and relname <> 'rejected_event'
+           and attnum > 0
+         order by attrelid, attnum",
+    );
+    let (may, must_not): (Vec<String>, Vec<String>) = columns
+        .iter()
+        .map(|column| {
+            let (table, column) = column.split_once('|').expect("two columns");
+            format!("update {table} set {column} = {column}")
+        })
+        .partition(|statement| {
+            statement.ends_with("= file_name") || statement.ends_with("= file_modified_at")
+        });
+    assert_eq!(may.len(), 2 * 2, "{may:?}");
+    statements.extend(must_not);
     may_not(&loader, &user, &statements);
+    let mut client = Client::connect(&server().url_as(&user, &loader.database), NoTls)
+        .expect("the user may connect");
+    for statement in may {
+        client
+            .batch_execute(&statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
 }
 
-/// Everything that the database holds: the rows of every table, and where the sequences stand.
+/// Everything that the database holds: the rows of every table, and the state of the sequences.
 fn content(loader: &Loader) -> Vec<String> {
     let schemas = "etl,landing,warehouse";
     let mut content: Vec<String> = relations(loader, schemas, "S")
@@ -268,7 +296,13 @@ fn a_reader_changes_nothing() {
         ));
         statements.push(format!("drop schema {schema} cascade"));
     }
-    for relation in relations(&loader, schemas, "r,v") {
+    let changeable = loader.query(&format!(
+        "select format('%I.%I', nspname, relname)
+         from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+         where nspname = any('{{{schemas}}}') and relkind = any('{{r,v}}')
+           and pg_relation_is_updatable(pg_class.oid, false) <> 0"
+    ));
+    for relation in changeable {
         // Not the first one, which may be a key that is always generated.
         let column = loader.value(&format!(
             "select attname from pg_attribute where attrelid = '{relation}'::regclass and attnum = 2"
@@ -315,7 +349,7 @@ fn a_reader_changes_nothing() {
 }
 
 #[test]
-fn a_user_without_a_role_is_told_both() {
+fn a_user_without_a_role_learns_of_both() {
     let (loader, user) = loaded_with_reader();
     loader
         .client()
@@ -331,20 +365,20 @@ fn a_user_without_a_role_is_told_both() {
 }
 
 #[test]
-fn a_migration_tells_what_it_did_and_its_rights_hold_for_what_is_made_later() {
+fn a_migration_reports_what_it_did_and_gives_rights_on_what_was_created_later() {
     let loader = Loader::new();
     let said = loader.etl(&["migrate"]);
     assert_eq!((said.status, said.out.as_str()), (0, ""), "{}", said.log);
-    assert!(
-        said.log.contains("applied the migration V1__etl"),
-        "{}",
-        said.log
-    );
-    assert!(
-        said.log.contains("applied the migration V5__roles"),
-        "{}",
-        said.log
-    );
+    for migration in [
+        "V1__metadata",
+        "V2__landing",
+        "V3__warehouse",
+        "V4__views",
+        "V5__roles",
+    ] {
+        let words = format!("applied the migration {migration}");
+        assert!(said.log.contains(&words), "{words}: {}", said.log);
+    }
     loader
         .client()
         .batch_execute(
@@ -372,7 +406,48 @@ fn a_migration_tells_what_it_did_and_its_rights_hold_for_what_is_made_later() {
 }
 
 #[test]
-fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
+fn somebody_elses_table_in_the_schemas_is_left_alone() {
+    let loader = migrated();
+    let owner = format!("{}_owner", loader.database);
+    let mut superuser = loader.client();
+    superuser
+        .batch_execute(&format!(
+            "drop schema etl, landing, warehouse cascade;
+             create role {owner} login;
+             alter database {} owner to {owner};
+             create schema warehouse authorization {owner};
+             create table warehouse.theirs (salary bigint);
+             create sequence warehouse.their_numbers",
+            loader.database
+        ))
+        .expect("the superuser may");
+    let rights =
+        "select relname, relacl::text from pg_class where relname like 'their%' order by 1";
+    let before = loader.query(rights);
+    loader.put_user(1);
+    let said = etl_as(&loader, &owner, &["run", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    for name in ["theirs", "their_numbers"] {
+        let words = format!(
+            "missing: rights on warehouse.{name}, which belongs to somebody else; let somebody"
+        );
+        assert!(said.log.contains(&words), "{words}: {}", said.log);
+    }
+    assert_eq!(loader.query(rights), before);
+    // Everybody else has theirs.
+    let user = member(&loader, "etl_loader");
+    loader.put_user(2);
+    let said = etl_as(&loader, &user, &["run", "--json"]);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+    may_not(&loader, &user, &["select from warehouse.theirs".to_owned()]);
+    let said = etl_as(&loader, &owner, &["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert_eq!(said.log.matches("WARN").count(), 2, "{}", said.log);
+}
+
+#[test]
+fn a_loader_without_a_current_schema_learns_who_has_to_migrate_it() {
     let history = "select format('(%s, %L, %L, %L)', version, name, applied_on, checksum)
                    from etl.schema_history where version <= 4 order by version";
     let history = migrated().query(history).join(", ");
@@ -387,12 +462,13 @@ fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
         }
     };
     let all = |word: &str| {
-        for arguments in [&["run"][..], &["run", "--dry-run"], &["migrate"]] {
+        for arguments in [&["run"][..], &["migrate"]] {
             refused(arguments, word);
         }
+        refused(&["run", "--dry-run"], "no schema yet, or an older one");
     };
     // No schema.
-    all("may not create the schema of the warehouse or bring it up to date");
+    all("may not create or migrate the schema of the warehouse");
     refused(&["status"], "no schema yet");
 
     // The schema before there were roles, which leaves the loader no right, or as one that grants
@@ -416,7 +492,7 @@ fn a_loader_without_a_schema_of_today_is_told_to_have_it_migrated() {
              grant select on all tables in schema etl to etl_loader",
         )
         .expect("the owner may grant");
-    all("may not create the schema of the warehouse or bring it up to date");
+    all("may not create or migrate the schema of the warehouse");
     refused(&["status"], "an older one");
 
     let said = loader.etl(&["migrate"]);
@@ -445,13 +521,13 @@ fn roles_of_a_new_cluster_are_made_once_by_one_who_may() {
         .expect("a user can be made");
     let modest_url = server.url_as("modest", &modest);
 
-    // An owner who may make no roles has a schema and is told what is missing.
+    // An owner who may not create roles has a schema and learns what is missing.
     let said = etl_at(&loader, &modest_url, &["run"]);
     assert_eq!(said.status, 0, "{}", said.log);
     for word in [
-        "create role etl_loader",
-        "create role dwh_reader",
-        "etl migrate",
+        "missing: the role etl_loader; ",
+        "missing: the role dwh_reader; ",
+        "run `etl migrate` again",
     ] {
         assert!(said.log.contains(word), "{word} is missing: {}", said.log);
     }

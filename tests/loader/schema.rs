@@ -1,4 +1,4 @@
-//! What the database itself promises, and what runs may do to it.
+//! The schema: what the constraints refuse, how migrations create it, and what runs may do to it.
 
 use std::thread;
 use std::time::Duration;
@@ -221,7 +221,7 @@ impl Chain {
     }
 }
 
-/// A moment of the minute, or null.
+/// A time of the minute, or null.
 fn at(second: &str) -> String {
     match second {
         "" => "null::timestamptz".to_owned(),
@@ -306,13 +306,13 @@ fn views_and_functions_answer() {
         loader.query("select name from warehouse.user_current"),
         ["Ann"]
     );
-    for (moment, expected) in [
+    for (time, expected) in [
         ("20:10:19", vec![]),
         ("20:10:22", vec!["7|false"]),
         ("20:10:23.9", vec!["7|false"]),
     ] {
         let sql =
-            format!("select card_id, active from warehouse.card_as_of('2026-11-23 {moment}+00')");
+            format!("select card_id, active from warehouse.card_as_of('2026-11-23 {time}+00')");
         assert_eq!(loader.query(&sql), expected);
     }
     assert_eq!(
@@ -349,7 +349,136 @@ fn first_runs_at_once_do_not_collide() {
 }
 
 #[test]
-fn a_run_creates_no_objects_and_with_nothing_new_writes_one_row_at_the_most() {
+fn migrations_at_once_apply_each_once() {
+    let loader = Loader::new();
+    let logs: Vec<String> = thread::scope(|scope| {
+        let migrations: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| loader.etl(&["migrate"])))
+            .collect();
+        migrations
+            .into_iter()
+            .map(|migration| {
+                let said = migration.join().expect("it ends");
+                assert_eq!(said.status, 0, "{}", said.log);
+                said.log
+            })
+            .collect()
+    });
+    let with = |words: &str| logs.iter().filter(|log| log.contains(words)).count();
+    assert_eq!(with("applied the migration V5__roles"), 1);
+    assert_eq!(with("the schema is up to date, at version 5"), 7);
+    assert_eq!(
+        loader.query("select version, name from etl.schema_history order by version"),
+        [
+            "1|metadata",
+            "2|landing",
+            "3|warehouse",
+            "4|views",
+            "5|roles"
+        ]
+    );
+    loader.wait_for_free_locks();
+}
+
+#[test]
+fn a_migration_that_ends_in_the_middle_leaves_nothing() {
+    let loader = Loader::new();
+    let mut client = loader.client();
+    client
+        .batch_execute(
+            "create function public.wait() returns event_trigger language plpgsql as $$
+               begin perform pg_advisory_xact_lock(42); end $$;
+             create event trigger wait on ddl_command_end when tag in ('CREATE VIEW')
+               execute function public.wait();
+             select pg_advisory_lock(42)",
+        )
+        .expect("a trigger can be made");
+    let waiting = "select count(*) = 1 from pg_stat_activity
+                   where datname = current_database() and application_name = 'etl' and wait_event_type = 'Lock'";
+    let nothing = "select to_regnamespace('etl') is null and to_regnamespace('landing') is null
+                      and to_regnamespace('warehouse') is null and count(*) = 0
+                   from pg_stat_activity where datname = current_database() and application_name = 'etl'";
+    for command in ["migrate", "run"] {
+        let mut killed = loader.start(&[command]);
+        loader.wait_until("the migration is in the middle", waiting);
+        killed.kill().expect("etl is ours");
+        killed.wait().expect("etl is ours");
+        client
+            .batch_execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity
+                            where datname = current_database() and application_name = 'etl'",
+            )
+            .expect("the superuser may");
+        loader.wait_until("nothing is left", nothing);
+    }
+    // One that the database refuses.
+    client
+        .batch_execute(
+            "create or replace function public.wait() returns event_trigger language plpgsql as $$
+               begin raise 'no views here'; end $$",
+        )
+        .expect("ours");
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    for words in [
+        "the schema of the warehouse could not be migrated: no views here",
+        "it is as it was before",
+    ] {
+        assert!(said.log.contains(words), "{}", said.log);
+    }
+    loader.wait_until("nothing is left", nothing);
+    client
+        .batch_execute("drop event trigger wait")
+        .expect("ours");
+    loader.put_user(1);
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
+fn a_schema_of_another_program_is_named_as_such() {
+    let loader = loaded();
+    let mut client = loader.client();
+    let mut refused = |change: &str, words: &[&str]| {
+        client.batch_execute(change).expect("the superuser may");
+        for arguments in [&["run"][..], &["run", "--dry-run"], &["migrate"]] {
+            let said = loader.etl(arguments);
+            assert_eq!(said.status, 1, "{arguments:?}: {}", said.log);
+            assert_eq!(said.log.lines().count(), 1, "{}", said.log);
+            for words in words {
+                assert!(said.log.contains(words), "{words}: {}", said.log);
+            }
+        }
+    };
+    refused(
+        "insert into etl.schema_history values (6, 'archive', '', '')",
+        &[
+            "the schema of the warehouse is at version 6, and this program knows 5",
+            "install the newer program",
+        ],
+    );
+    refused(
+        "delete from etl.schema_history where version = 6;
+         update etl.schema_history set name = 'etl' where version = 1",
+        &[
+            "is from before the first release of etl and cannot be migrated",
+            "drop the schemas etl, landing and warehouse, or name another database",
+        ],
+    );
+    client
+        .batch_execute(
+            "update etl.schema_history set name = 'metadata' where version = 1;
+             update etl.schema_history set checksum = '1' where version = 3;
+             delete from etl.schema_history where version = 5",
+        )
+        .expect("the superuser may");
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    let words = "V3__warehouse has another text than the one that was applied";
+    assert!(said.log.contains(words), "{}", said.log);
+}
+
+#[test]
+fn a_run_creates_no_objects_and_with_nothing_new_writes_its_claims_alone() {
     let loader = loaded();
     let objects = "select count(*) from pg_class";
     let writes = "select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables";
@@ -363,14 +492,15 @@ fn a_run_creates_no_objects_and_with_nothing_new_writes_one_row_at_the_most() {
     }
     assert_eq!(loader.value(objects), before);
     assert_eq!(settled(&loader, catalog_writes), catalog_before);
+    // Two checkpoints are claimed and given back.
     let before = settled(&loader, writes);
     loader.run(&[]);
-    assert_eq!(settled(&loader, writes), before + 1);
+    assert_eq!(settled(&loader, writes), before + 4);
     loader.run(&[]);
-    assert_eq!(settled(&loader, writes), before + 2);
+    assert_eq!(settled(&loader, writes), before + 8);
 }
 
-/// A statistic once the backends that are gone have reported: the same twice in a row.
+/// A statistic once the server processes that are gone have reported: the same twice in a row.
 fn settled(loader: &Loader, sql: &str) -> i64 {
     let mut last = -1;
     for _ in 0..100 {
@@ -381,5 +511,5 @@ fn settled(loader: &Loader, sql: &str) -> i64 {
         }
         last = now;
     }
-    panic!("{sql} never comes to rest");
+    panic!("{sql} keeps changing");
 }

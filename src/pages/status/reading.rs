@@ -10,9 +10,9 @@ use super::{
     DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, PendingFile, Progress,
     RejectionStatus, RunStatus, Status,
 };
-use crate::inbox_name::InboxName;
 use crate::clock;
 use crate::entity::Kind;
+use crate::inbox_name::InboxName;
 use crate::pages::error::Error;
 use crate::source::Source;
 use crate::summary::Counts;
