@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use etl::event::{AcceptedEvent, Card, Event, accept};
+use chrono::Utc;
+use etl::entity::Card;
+use etl::event::{Ahead, AnyEvent, Event, accept};
 use postgres::Client;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
@@ -42,8 +45,12 @@ pub struct Rows(Vec<(Event<Card>, String)>);
 impl Rows {
     /// Takes the events apart, which is not part of the floor.
     pub fn of(files: &[PathBuf]) -> Rows {
-        let event = |file: &PathBuf| match accept(&fs::read(file).ok()?) {
-            Ok(AcceptedEvent::Card(event)) => Some((event, file.file_name()?.to_str()?.to_owned())),
+        let ahead = Ahead {
+            changed_at: Utc::now(),
+            max_ahead: Duration::ZERO,
+        };
+        let event = |file: &PathBuf| match accept(&fs::read(file).ok()?, ahead) {
+            Ok(AnyEvent::Card(event)) => Some((event, file.file_name()?.to_str()?.to_owned())),
             _ => None,
         };
         Rows(files.iter().filter_map(event).collect())

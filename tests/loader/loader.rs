@@ -44,7 +44,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether the log has a line of this kind (`left alone`) about this file (`users/x.json`).
+    /// Whether the log has a line of this kind (`ignored`) about this file (`users/x.json`).
     pub fn tells(&self, kind: &str, file: &str) -> bool {
         let (kind, file) = (format!("] {kind}: "), format!("/{file}"));
         let mut lines = self.log.lines();

@@ -27,7 +27,6 @@ mod model;
 mod moving_folder;
 mod obstacle;
 mod pace;
-mod patrol;
 mod prometheus;
 mod proxy;
 mod rejected;
