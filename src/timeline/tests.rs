@@ -2,6 +2,7 @@
 
 mod contradictions;
 mod property;
+mod rebuild;
 mod revisions;
 
 use chrono::{DateTime, Utc};
@@ -116,4 +117,12 @@ impl Expected {
             rewritten: revision.rewritten,
         }
     }
+}
+
+/// The example of the module's documentation, before the late-arriving event.
+fn example() -> Vec<StoredVersion<Lamp>> {
+    vec![
+        stored(1, version(0, Some(20), 1, 9)),
+        stored(2, version(20, None, 0, 20)),
+    ]
 }

@@ -35,6 +35,7 @@ mod roles;
 mod schema;
 mod server;
 mod shell;
+mod statements;
 mod status;
 mod tables;
 mod terminal;

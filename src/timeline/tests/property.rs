@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{EffectiveEvent, Revision, StoredVersion, Version, append, rebuild, revise};
+use super::super::{EffectiveEvent, Revision, StoredVersion, Version, append, revise};
 use super::{Lamp, at, id};
 
 /// An event of the property: its files arrive in batches, each with a modification time.
 #[derive(Clone, Debug)]
-struct Planned {
+pub(super) struct Planned {
     minute: i64,
     level: i64,
     arrivals: Vec<(usize, u8)>,
 }
 
 /// Batches of the property.
-const BATCHES: usize = 5;
+pub(super) const BATCHES: usize = 5;
 
-fn planned() -> impl Strategy<Value = Vec<Planned>> {
+pub(super) fn planned() -> impl Strategy<Value = Vec<Planned>> {
     let arrivals = prop::collection::vec((0..BATCHES, 0..4u8), 1..3);
     let event = (0..12i64, 0..3i64, arrivals).prop_map(|(minute, level, mut arrivals)| {
         arrivals.sort_unstable();
@@ -33,10 +33,10 @@ fn planned() -> impl Strategy<Value = Vec<Planned>> {
 
 /// A loaded event: its minute, the modification time that counts, its number and its level. The order
 /// of these is the order of the events.
-type Loaded = (i64, u8, i64, i64);
+pub(super) type Loaded = (i64, u8, i64, i64);
 
 /// The effective events of a key: of the events of one minute the last.
-fn effective(loaded: &[Loaded]) -> Vec<EffectiveEvent<Lamp>> {
+pub(super) fn effective(loaded: &[Loaded]) -> Vec<EffectiveEvent<Lamp>> {
     let mut loaded = loaded.to_vec();
     loaded.sort_unstable();
     let mut last_of_minute = BTreeMap::new();
@@ -80,14 +80,14 @@ fn naive(events: &[EffectiveEvent<Lamp>]) -> Vec<Version<Lamp>> {
 
 /// A dimension table with one key.
 #[derive(Clone, Default)]
-struct Table {
-    rows: BTreeMap<i64, Version<Lamp>>,
+pub(super) struct Table {
+    pub(super) rows: BTreeMap<i64, Version<Lamp>>,
     last_key: i64,
 }
 
 impl Table {
     /// The versions by their start.
-    fn stored(&self) -> Vec<StoredVersion<Lamp>> {
+    pub(super) fn stored(&self) -> Vec<StoredVersion<Lamp>> {
         let rows = self.rows.iter();
         let mut stored: Vec<StoredVersion<Lamp>> = rows
             .map(|(key, version)| StoredVersion {
@@ -99,13 +99,13 @@ impl Table {
         stored
     }
 
-    fn versions(&self) -> Vec<Version<Lamp>> {
+    pub(super) fn versions(&self) -> Vec<Version<Lamp>> {
         let stored = self.stored().into_iter();
         stored.map(|stored| stored.version).collect()
     }
 
     /// Does a revision row by row, as the database does, which checks starts and ends after each.
-    fn apply(&mut self, revision: Revision<Lamp>) -> Result<(), TestCaseError> {
+    pub(super) fn apply(&mut self, revision: Revision<Lamp>) -> Result<(), TestCaseError> {
         for key in revision.removed {
             prop_assert!(self.rows.remove(&key).is_some(), "{} is removed twice", key);
         }
@@ -189,7 +189,7 @@ fn overlapping(
 }
 
 /// Loads the files of one batch.
-fn load(
+pub(super) fn load(
     table: &mut Table,
     loaded: &mut BTreeMap<i64, Loaded>,
     planned: &[Planned],
@@ -265,39 +265,6 @@ proptest! {
         let (mut table, mut loaded) = (Table::default(), BTreeMap::new());
         for batch in 0..BATCHES {
             load(&mut table, &mut loaded, &planned, batch)?;
-        }
-    }
-
-    #[test]
-    fn a_rebuild_makes_of_any_versions_those_of_the_events(
-        planned in planned(),
-        damage in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8), 0..4),
-    ) {
-        let (mut table, mut loaded) = (Table::default(), BTreeMap::new());
-        for batch in 0..BATCHES {
-            load(&mut table, &mut loaded, &planned, batch)?;
-        }
-        let right = table.clone();
-        for (index, kind) in damage {
-            let keys: Vec<i64> = table.rows.keys().copied().collect();
-            let Some(key) = keys.get(index.index(keys.len().max(1))) else {
-                break;
-            };
-            match (kind, table.rows.get_mut(key)) {
-                (0, Some(version)) => version.state.level += 1,
-                (1, Some(version)) => version.state.seen += 1,
-                (2, Some(version)) => version.event_id = id(-1),
-                _ => drop(table.rows.remove(key)),
-            }
-        }
-        let damaged = table.clone();
-        let events = effective(&loaded.values().copied().collect::<Vec<_>>());
-        table.apply(rebuild(table.stored(), events))?;
-        prop_assert_eq!(table.versions(), right.versions());
-        for (key, version) in &damaged.rows {
-            if right.rows.get(key) == Some(version) {
-                prop_assert_eq!(table.rows.get(key), Some(version));
-            }
         }
     }
 }

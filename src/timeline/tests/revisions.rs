@@ -1,15 +1,7 @@
-//! What becomes of versions when events are appended, arrive late, or a key is rebuilt.
+//! What becomes of versions when events are appended or arrive late.
 
-use super::super::{EffectiveEvent, StoredVersion, append, rebuild, revise};
-use super::{Expected, Lamp, neighbour, new, stored, version};
-
-/// The example of the module's documentation, before the late-arriving event.
-fn example() -> Vec<StoredVersion<Lamp>> {
-    vec![
-        stored(1, version(0, Some(20), 1, 9)),
-        stored(2, version(20, None, 0, 20)),
-    ]
-}
+use super::super::{EffectiveEvent, StoredVersion, append, revise};
+use super::{Expected, Lamp, example, neighbour, new, stored, version};
 
 #[test]
 fn the_example_of_the_documentation_is_right() {
@@ -292,76 +284,4 @@ fn events_within_the_history_split_move_extend_and_merge_versions() {
             "{name}"
         );
     }
-}
-
-#[test]
-fn a_rebuild_keeps_what_is_right() {
-    let events = || vec![new(0, 1), new(5, 1), new(9, 1), new(20, 0)];
-    let [first, second] = [version(0, Some(20), 1, 9), version(20, None, 0, 20)];
-    let cases = [
-        ("all is right", example(), Expected::default()),
-        (
-            "nothing is there",
-            vec![],
-            Expected {
-                opened: vec![first.clone(), second.clone()],
-                closed: 1,
-                ..Expected::default()
-            },
-        ),
-        (
-            "one has other content",
-            vec![
-                stored(1, version(0, Some(20), 7, 9)),
-                stored(2, second.clone()),
-            ],
-            Expected {
-                changed: vec![stored(1, first.clone())],
-                rewritten: 1,
-                ..Expected::default()
-            },
-        ),
-        (
-            "one is missing and the other is current in its place",
-            vec![stored(1, version(0, None, 1, 9))],
-            Expected {
-                changed: vec![stored(1, first.clone())],
-                opened: vec![second.clone()],
-                closed: 1,
-                ..Expected::default()
-            },
-        ),
-        (
-            "one too many",
-            vec![
-                stored(1, version(0, Some(5), 1, 0)),
-                stored(3, version(5, Some(20), 1, 9)),
-                stored(2, second.clone()),
-            ],
-            Expected {
-                removed: vec![3],
-                changed: vec![stored(1, first.clone())],
-                rewritten: 2,
-                ..Expected::default()
-            },
-        ),
-        (
-            "two with one start: the right one is kept, whichever it is",
-            vec![
-                stored(3, version(0, Some(20), 7, 9)),
-                stored(1, first),
-                stored(2, second),
-            ],
-            Expected {
-                removed: vec![3],
-                rewritten: 1,
-                ..Expected::default()
-            },
-        ),
-    ];
-    for (name, stored, expected) in cases {
-        assert_eq!(Expected::of(rebuild(stored, events())), expected, "{name}");
-    }
-    let gone = rebuild(example(), Vec::new());
-    assert_eq!(gone.removed, [1, 2], "no event, no version");
 }
