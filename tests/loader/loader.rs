@@ -61,17 +61,25 @@ impl Loader {
     /// An empty inbox and an empty database of this server.
     pub fn on(server: &Server) -> Loader {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for source in ["users", "cards"] {
-            fs::create_dir(folder.path().join(source))
-                .expect("the temporary folder can be written");
-        }
         let database = server.create_database();
         let url = server.url(&database);
-        Loader {
+        let loader = Loader {
             folder,
             database,
             tables: Tables { url },
+        };
+        loader.make_inbox("");
+        loader
+    }
+
+    /// Makes an inbox in the one there is, `second` say, whose files are `second/users/x.json`.
+    /// Returns its path as `--inbox` takes it.
+    pub fn make_inbox(&self, name: &str) -> String {
+        let inbox = self.path(name);
+        for source in ["users", "cards"] {
+            fs::create_dir_all(inbox.join(source)).expect("the temporary folder can be written");
         }
+        inbox.to_str().expect("UTF-8").to_owned()
     }
 
     /// Empties the inbox and the database.
@@ -206,13 +214,19 @@ impl Loader {
         summary
     }
 
-    /// Waits until nobody holds an advisory lock on the database: a backend outlives its client by
-    /// a moment.
+    /// Waits until nobody holds an advisory lock on the database or a claim on a checkpoint: the
+    /// server process of a killed run outlives it by a moment.
     pub fn wait_for_free_locks(&self) {
         let locks = "select count(*) = 0 from pg_locks
                      where locktype = 'advisory'
                        and database = (select oid from pg_database where datname = current_database())";
         self.wait_until("no lock is left behind", locks);
+        if self.value("select to_regclass('etl.checkpoint') is not null") == "true" {
+            let claims = "select count(*) = 0 from etl.checkpoint
+                          where claimed_until > clock_timestamp()
+                            and (claimed_pid is null or claimed_pid in (select pid from pg_stat_activity))";
+            self.wait_until("no claim is left behind", claims);
+        }
     }
 }
 
@@ -275,6 +289,7 @@ fn check_summary(summary: &Value) {
         "pending",
         "versions_opened",
         "versions_closed",
+        "versions_changed",
     ];
     for field in fields {
         let sum: i64 = sources.iter().map(|source| number(source, field)).sum();

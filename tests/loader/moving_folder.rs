@@ -14,7 +14,7 @@ use crate::obstacle::Obstacle;
 use crate::server::is_root;
 
 /// Files between the first one and those that are to be unread when a run waits with the first one,
-/// and the length of each in bytes. A run reads ahead, 16 MiB beyond the 8 MiB that it has taken, with
+/// and the length of each in bytes. A run reads ahead, 16 MiB beyond the batch that it has taken, with
 /// 16 threads of which each may be at another block of 16 files.
 const FILLERS: u64 = 720;
 const FILLER_BYTES: usize = 64 << 10;
@@ -59,7 +59,7 @@ fn run_that_has_scanned() -> (Loader, Obstacle, Child) {
     sleep(Duration::from_millis(20));
     (1..=40).for_each(|number| loader.put_user(number));
     let mut obstacle = Obstacle::at_user(&loader, 0);
-    let run = start(&mut loader.unprivileged_command(&["run", "--json"]));
+    let run = start(&mut loader.unprivileged_command(&["run", "--json", "--batch-size", "100"]));
     obstacle.wait_for_runs(1);
     (loader, obstacle, run)
 }
