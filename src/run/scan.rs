@@ -68,6 +68,10 @@ pub(super) fn scan(
         scanned_at,
     );
     match plan.rescan {
+        // Without a birth time nobody knows, and an emptied folder has no file to recognise it by.
+        Some(Rescan::OtherFolder) if checkpoint.folder == Some(identity) => {
+            log::debug!("{} may be another folder", folder.path().display());
+        }
         Some(Rescan::OtherFolder) => log::warn!(
             "{} is not the folder that the checkpoint of {source} belongs to: every file in it is read, and loaded \
              events are skipped as duplicates",
@@ -121,7 +125,7 @@ pub(super) fn scan(
     );
     let state = FolderState {
         progress,
-        forgets_all: checkpoint.folder.is_some() && !recent.is_same_folder,
+        forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: ignored,
         pending,
     };
