@@ -389,3 +389,6 @@ fn push<E: Entity>(versions: &mut Vec<Version<E>>, at: DateTime<Utc>, event_id: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use postgres::Client;
 
 use super::error::Error;
 use super::interruption::Interruption;
+use crate::clock;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::checkpoints::{self, CLAIM_LASTS, Claim};
@@ -37,34 +38,70 @@ pub(super) fn claim(
     patience: Duration,
     interruption: &Interruption,
 ) -> Result<Option<Claim>, Error> {
-    let began = Instant::now();
-    let mut claim: Option<Claim> = None;
-    let mut missing = sources.to_vec();
-    while !missing.is_empty() {
-        let run_id = claim.as_ref().map(|claim| claim.run_id);
-        let attempt = checkpoints::claim(client, inbox, &missing, run_id)?;
-        if let Some(attempt) = attempt {
-            missing.retain(|source| {
-                let claimed =
-                    |checkpoint: &crate::checkpoint::Checkpoint| checkpoint.source == *source;
-                !attempt.checkpoints.iter().any(claimed)
-            });
-            match &mut claim {
-                Some(claim) => claim.extend(attempt),
-                None => claim = Some(attempt),
-            }
+    let mut claim = checkpoints::claim(client, inbox, sources, None)?;
+    let claimed = claim.as_ref().map_or(0, |claim| claim.checkpoints.len());
+    if claimed < sources.len() && patience > Duration::ZERO {
+        // A run that waits for a source must not keep another run from one that comes before it: two
+        // of them would wait for each other.
+        if let Some(claim) = claim.take() {
+            checkpoints::finish(client, claim.run_id, &[], clock::now())?;
         }
-        if missing.is_empty() || began.elapsed() >= patience {
-            break;
-        }
-        interruption.check()?;
-        thread::sleep(POLL);
+        claim = wait_for_claims(client, inbox, sources, patience, interruption)?;
     }
     if let Some(claim) = &mut claim {
         claim
             .checkpoints
             .sort_by_key(|checkpoint| checkpoint.source);
         claim.settle_number(client)?;
+    }
+    Ok(claim)
+}
+
+/// Claims the checkpoints of these sources one after the other, each as soon as it is free; when the
+/// time is over, those that are.
+fn wait_for_claims(
+    client: &mut Client,
+    inbox: &InboxName,
+    sources: &[Source],
+    patience: Duration,
+    interruption: &Interruption,
+) -> Result<Option<Claim>, Error> {
+    let began = Instant::now();
+    let mut renewed = began;
+    let mut claim: Option<Claim> = None;
+    let mut missing = sources;
+    while let Some((first, rest)) = missing.split_first() {
+        let is_over = began.elapsed() >= patience;
+        let wanted = match is_over {
+            true => missing,
+            false => std::slice::from_ref(first),
+        };
+        let run_id = claim.as_ref().map(|claim| claim.run_id);
+        match (
+            checkpoints::claim(client, inbox, wanted, run_id)?,
+            &mut claim,
+        ) {
+            (Some(attempt), Some(claim)) => claim.extend(attempt),
+            (Some(attempt), None) => claim = Some(attempt),
+            (None, Some(claim)) if renewed.elapsed() >= RENEW_AFTER => {
+                checkpoints::renew(client, claim.run_id)?;
+                renewed = Instant::now();
+            }
+            (None, _) => {}
+        }
+        if is_over {
+            break;
+        }
+        let is_claimed = claim.as_ref().is_some_and(|claim| {
+            let mut claimed = claim.checkpoints.iter();
+            claimed.any(|checkpoint| checkpoint.source == *first)
+        });
+        if is_claimed {
+            missing = rest;
+        } else {
+            interruption.check()?;
+            thread::sleep(POLL);
+        }
     }
     Ok(claim)
 }

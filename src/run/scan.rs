@@ -126,7 +126,7 @@ pub(super) fn scan(
     );
     let state = FolderState {
         progress,
-        forgets_all: checkpoint.folder.is_some() && !recent.is_same_folder,
+        forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: ignored,
         pending,
     };

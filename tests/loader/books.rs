@@ -1,12 +1,19 @@
 //! What has to hold whatever has happened, once ordinary runs have nothing left to do.
 
+use std::path::PathBuf;
+
 use crate::loader::Loader;
 use crate::model::{self, Dimensions};
 
 /// Checks that everything in the inbox is in the tables, exactly once, that the loader's accounts
 /// of it add up, and that no lock is left behind.
 pub fn check(loader: &Loader) {
-    let expected = model::dimensions(&loader.inbox());
+    check_inboxes(loader, &[loader.inbox()]);
+}
+
+/// The same for several inboxes.
+pub fn check_inboxes(loader: &Loader, inboxes: &[PathBuf]) {
+    let expected = model::dimensions_of(inboxes);
     assert_eq!(Dimensions::of(loader).difference(&expected), None);
     loader.wait_for_free_locks();
     let sums = |table: &str| {
@@ -33,6 +40,17 @@ pub fn check(loader: &Loader) {
                     from etl.run full join landed using (run_id)
                     where coalesce(events, 0) is distinct from loaded";
     assert_eq!(loader.query(mistaken), Vec::<String>::new());
+    // No run has left a claim, and what is pending has a name.
+    assert_eq!(
+        loader.value("select count(*) from etl.checkpoint where claimed_by is not null"),
+        "0"
+    );
+    let mistaken = "select source, inbox from etl.checkpoint
+                    where pending is distinct from (
+                      select count(*) from etl.pending_file
+                      where pending_file.source = checkpoint.source and pending_file.inbox = checkpoint.inbox
+                    )";
+    assert_eq!(loader.query(mistaken), Vec::<String>::new());
     // What is open was rejected by a run that says so.
     let mistaken = "select run_id from landing.rejected_event
                     except select run_id from etl.run where rejected > 0";
@@ -44,4 +62,10 @@ pub fn settle(loader: &Loader) {
     loader.run(&["--settle", "0s"]);
     assert_eq!(loader.run(&["--settle", "0s"])["files"], 0);
     check(loader);
+}
+
+/// Checks that `etl verify` finds everything sound.
+pub fn verify(loader: &Loader) {
+    let said = loader.etl(&["verify"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""), "{}", said.out);
 }

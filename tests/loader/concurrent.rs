@@ -3,6 +3,7 @@
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -11,6 +12,9 @@ use crate::killed::put_some;
 use crate::loader::{Loader, card_event, event_id, finish, start};
 use crate::obstacle::{Obstacle, Step};
 use crate::proxy::{Cut, Proxy};
+
+/// How long the claim of a run lasts that does not renew it.
+const CLAIM_LASTS: Duration = Duration::from_secs(15);
 
 #[test]
 fn twenty_first_runs_at_once_make_the_schema_and_load_every_file_once() {
@@ -57,7 +61,7 @@ fn backfills_beside_the_runs_of_cron_load_every_file_once() {
         let mut number = 0;
         for _ in 0..40 {
             put_some(&loader, &mut number);
-            thread::sleep(std::time::Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
         is_done.store(true, Ordering::Relaxed);
     });
@@ -157,4 +161,36 @@ fn a_run_right_after_another_one_finds_its_locks_free() {
     assert_eq!(finish(start(&mut run)).status, 1);
     alter("reset default_transaction_read_only");
     assert_eq!(loader.run(&[])["loaded"], 1);
+}
+
+#[test]
+fn runs_that_wait_for_both_sources_do_not_wait_for_each_other() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    loader.put(
+        "cards/2.json",
+        card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true).to_string(),
+    );
+    // Two runs of cron, one in each folder, that end one after the other.
+    let mut users_table = Obstacle::table(&loader, "warehouse.dim_user", "share row exclusive");
+    let first = loader.start(&["run", "--source", "users"]);
+    users_table.wait_for_runs(1);
+    let mut cards_table = Obstacle::table(&loader, "warehouse.dim_card", "share row exclusive");
+    let second = loader.start(&["run", "--source", "cards"]);
+    cards_table.wait_for_runs(2);
+    let waiting: Vec<Child> = (0..6)
+        .map(|_| loader.start(&["run", "--since", "1d"]))
+        .collect();
+    let sessions = "select count(*) = 8 from pg_stat_activity
+                    where datname = current_database() and application_name = 'etl'";
+    loader.wait_until("all runs have begun", sessions);
+    drop(users_table);
+    let claim = "select coalesce(claimed_by > 3, false) from etl.checkpoint where source = 'users'";
+    loader.wait_until("a waiting run has claimed the users", claim);
+    drop(cards_table);
+    let began = Instant::now();
+    finish_well([first, second].into_iter().chain(waiting));
+    assert!(began.elapsed() < CLAIM_LASTS, "{:?}", began.elapsed());
+    books::settle(&loader);
 }

@@ -44,7 +44,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether the log has a line of this kind (`left alone`) about this file (`users/x.json`).
+    /// Whether the log has a line of this kind (`ignored`) about this file (`users/x.json`).
     pub fn tells(&self, kind: &str, file: &str) -> bool {
         let (kind, file) = (format!("] {kind}: "), format!("/{file}"));
         let mut lines = self.log.lines();
@@ -61,17 +61,25 @@ impl Loader {
     /// An empty inbox and an empty database of this server.
     pub fn on(server: &Server) -> Loader {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for source in ["users", "cards"] {
-            fs::create_dir(folder.path().join(source))
-                .expect("the temporary folder can be written");
-        }
         let database = server.create_database();
         let url = server.url(&database);
-        Loader {
+        let loader = Loader {
             folder,
             database,
             tables: Tables { url },
+        };
+        loader.make_inbox("");
+        loader
+    }
+
+    /// Makes an inbox in the one there is, `second` say, whose files are `second/users/x.json`.
+    /// Returns its path as `--inbox` takes it.
+    pub fn make_inbox(&self, name: &str) -> String {
+        let inbox = self.path(name);
+        for source in ["users", "cards"] {
+            fs::create_dir_all(inbox.join(source)).expect("the temporary folder can be written");
         }
+        inbox.to_str().expect("UTF-8").to_owned()
     }
 
     /// Empties the inbox and the database.
@@ -281,6 +289,7 @@ fn check_summary(summary: &Value) {
         "pending",
         "versions_opened",
         "versions_closed",
+        "versions_changed",
     ];
     for field in fields {
         let sum: i64 = sources.iter().map(|source| number(source, field)).sum();

@@ -3,7 +3,8 @@
 //! `server` is that PostgreSQL, `loader` an inbox and a database with the command between them,
 //! `tables` what the database holds and `model` what it ought to hold. `books` checks the latter
 //! two against each other and the loader's own accounts. What gets in the way of a run: `obstacle`
-//! stops it at a step, `proxy` cuts its connection; `terminal` shows what it draws. The other modules are the tests.
+//! stops it at a step, `proxy` cuts its connection, `machine` has a clock of its own; `terminal` shows
+//! what it draws. The other modules are the tests.
 
 mod acceptance;
 mod address;
@@ -17,6 +18,7 @@ mod dictionary;
 mod examples;
 mod failures;
 mod fixture;
+mod folders;
 mod history;
 mod hostile;
 mod interrupted;
@@ -24,23 +26,26 @@ mod killed;
 mod layers;
 mod loader;
 mod log;
+mod machine;
 mod model;
 mod moving_folder;
 mod obstacle;
 mod pace;
-mod patrol;
 mod pooler;
 mod prometheus;
 mod proxy;
 mod rejected;
+mod replaced_files;
 mod report;
 mod roles;
 mod schema;
 mod server;
 mod services;
 mod shell;
+mod statements;
 mod status;
 mod status_health;
+mod system_calls;
 mod tables;
 mod terminal;
 mod timelines;

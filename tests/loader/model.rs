@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
@@ -83,41 +83,67 @@ impl Dimensions {
 
 /// Works out the dimensions from all files of an inbox.
 pub fn dimensions(inbox: &Path) -> Dimensions {
-    // One event can stand in several files: it counts once, with the earliest modification time.
+    dimensions_of(&[inbox.to_owned()])
+}
+
+/// Works out the dimensions from all files of several inboxes.
+pub fn dimensions_of(inboxes: &[PathBuf]) -> Dimensions {
+    // One event can be in several files: it counts once.
     let mut users: BTreeMap<(i64, String), Event> = BTreeMap::new();
     let mut cards: BTreeMap<(i64, String), Event> = BTreeMap::new();
-    for folder in ["users", "cards"] {
-        for entry in fs::read_dir(inbox.join(folder)).expect("the inbox can be listed") {
-            let path = entry.expect("the inbox can be listed").path();
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
-            let bytes = fs::read(&path).expect("the file can be read");
-            let modified = fs::metadata(&path)
-                .and_then(|file| file.modified())
-                .expect("the file has a time");
-            let micros = modified
-                .duration_since(UNIX_EPOCH)
-                .expect("after 1970")
-                .as_micros();
-            let Some((kind, event)) = event(&bytes, micros) else {
-                continue;
-            };
-            let events = if kind == "user" {
-                &mut users
-            } else {
-                &mut cards
-            };
-            events
-                .entry((event.key, event.event_id.clone()))
-                .and_modify(|known| known.modified_micros = known.modified_micros.min(micros))
-                .or_insert(event);
-        }
+    for path in inboxes.iter().flat_map(|inbox| files(inbox)) {
+        let bytes = fs::read(&path).expect("the file can be read");
+        let modified = fs::metadata(&path)
+            .and_then(|file| file.modified())
+            .expect("the file has a time");
+        let micros = modified
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_micros();
+        let Some((kind, event)) = event(&bytes, micros) else {
+            continue;
+        };
+        let events = if kind == "user" {
+            &mut users
+        } else {
+            &mut cards
+        };
+        events
+            .entry((event.key, event.event_id.clone()))
+            .and_modify(|known| known.modified_micros = counting(known.modified_micros, micros))
+            .or_insert(event);
     }
     Dimensions {
         events: users.len() + cards.len(),
         users: versions(users.into_values().collect()),
         cards: versions(cards.into_values().collect()),
+    }
+}
+
+/// The event files of an inbox; it may lack a folder.
+fn files(inbox: &Path) -> Vec<PathBuf> {
+    let folders = ["users", "cards"].map(|folder| inbox.join(folder));
+    let entries = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten();
+    entries
+        .map(|entry| entry.expect("the inbox can be listed").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect()
+}
+
+/// "If an event has several copies, the earliest modification time with a fractional second counts;
+/// the earliest of all counts only if none has a fraction."
+fn counting(one: u128, other: u128) -> u128 {
+    let has_fraction = |micros: u128| !micros.is_multiple_of(1_000_000);
+    match (has_fraction(one), has_fraction(other)) {
+        (true, false) => one,
+        (false, true) => other,
+        _ => one.min(other),
     }
 }
 

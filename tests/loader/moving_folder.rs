@@ -2,15 +2,22 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::books;
-use crate::loader::{Loader, Said, event_id, finish, start, user_event};
+use crate::loader::{Loader, Said, event_id, finish, numbered_user, start, user_event};
 use crate::obstacle::Obstacle;
 use crate::server::is_root;
+
+/// Files between the first one and those that are to be unread when a run waits with the first one,
+/// and the length of each in bytes. A run reads ahead, 16 MiB beyond the batch that it has taken, with
+/// 16 threads of which each may be at another block of 16 files.
+const FILLERS: u64 = 720;
+const FILLER_BYTES: usize = 64 << 10;
 
 /// How long a run over a few files may take that does not wait for anything.
 const RUN_LIMIT: Duration = Duration::from_secs(20);
@@ -38,18 +45,34 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
         .success()
 }
 
-/// An inbox with the users 0 to 40, and a run that has scanned it and waits with the first of them,
-/// with files of its own for each of the others to read.
+/// An inbox with the users 0 to 40, and a run that has scanned it and waits with the first of them:
+/// the others are still to be read.
 fn run_that_has_scanned() -> (Loader, Obstacle, Child) {
     let loader = Loader::new();
     loader.run(&[]);
     loader.put_user(0);
     sleep(Duration::from_millis(20));
+    // The same event again and again, with much white space.
+    let mut filler = numbered_user(0).to_string().into_bytes();
+    filler.resize(FILLER_BYTES, b' ');
+    (0..FILLERS).for_each(|number| drop(loader.put(&filler_name(number), &filler)));
+    sleep(Duration::from_millis(20));
     (1..=40).for_each(|number| loader.put_user(number));
     let mut obstacle = Obstacle::at_user(&loader, 0);
-    let run = start(&mut loader.unprivileged_command(&["run", "--json", "--batch-size", "1"]));
+    let run = start(&mut loader.unprivileged_command(&["run", "--json", "--batch-size", "100"]));
     obstacle.wait_for_runs(1);
     (loader, obstacle, run)
+}
+
+fn filler_name(number: u64) -> String {
+    format!("users/filler_{number}.json")
+}
+
+/// Removes the files that kept a run busy.
+fn remove_fillers(folder: &Path) {
+    for number in 0..FILLERS {
+        fs::remove_file(folder.join(filler_name(number))).expect("the inbox can be changed");
+    }
 }
 
 fn user(number: u64, name: &str) -> String {
@@ -105,7 +128,7 @@ fn files_that_change_between_the_scan_and_the_reading_are_lost_and_doubled_nowhe
     assert_eq!(said.status, 0, "{}", said.log);
     for number in 30..=33 {
         assert!(
-            said.tells("left alone", &format!("users/{number}.json")),
+            said.tells("ignored", &format!("users/{number}.json")),
             "{}",
             said.log
         );
@@ -126,6 +149,7 @@ fn files_that_change_between_the_scan_and_the_reading_are_lost_and_doubled_nowhe
         ["Replaced", "Rewritten"]
     );
 
+    remove_fillers(&loader.inbox());
     for number in [30, 31, 33] {
         remove(number);
     }
@@ -155,14 +179,12 @@ fn a_folder_that_is_moved_away_and_made_anew_is_read_to_its_end() {
     let said = finish_soon(run);
     assert!(said.out.contains("\"loaded\":41"), "{}", said.log);
     assert_eq!(loader.run(&[])["loaded"], 1);
-    for number in 0..=40 {
-        let name = format!("{number}.json");
-        fs::rename(
-            loader.path("away").join(&name),
-            loader.path("users").join(&name),
-        )
-        .expect("the inbox can be changed");
+    for entry in fs::read_dir(loader.path("away")).expect("the folder can be listed") {
+        let path = entry.expect("the folder can be listed").path();
+        let name = path.file_name().expect("a file has a name");
+        fs::rename(&path, loader.path("users").join(name)).expect("the inbox can be changed");
     }
+    remove_fillers(&loader.inbox());
     books::settle(&loader);
 }
 
