@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{EffectiveEvent, Revision, StoredVersion, Version};
-use crate::entity::{Attribute, AttributeKind, Entity, Kind, Reader, Scalar, Value};
+use crate::entity::{Attribute, AttributeKind, Entity, Reader, Scalar, Value};
 
 /// The smallest entity: one attribute of each role.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,6 @@ struct Lamp {
 }
 
 impl Entity for Lamp {
-    const KIND: Kind = Kind::Card;
     const NAME: &'static str = "lamp";
     const SOURCE: &'static str = "lamps";
     const ATTRIBUTES: &'static [Attribute] = &[attribute("level", true), attribute("seen", false)];
