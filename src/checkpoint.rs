@@ -230,11 +230,14 @@ mod tests {
     /// From, skips recent, base, advances, rescan.
     type Expected = (Option<i64>, bool, Option<i64>, bool, Option<Rescan>);
 
+    /// Name, offset, start, whether the folder is the same, clock, and what is expected.
+    type Case = (&'static str, Option<i64>, Start, bool, i64, Expected);
+
     #[test]
     fn the_plan_follows_from_checkpoint_options_folder_and_clock() {
         let since = |nanos| Start::Since(FileTime::from_nanos(nanos));
         let at = Start::Checkpoint;
-        let cases: [(&str, Option<i64>, Start, bool, i64, Expected); 11] = [
+        let cases: [Case; 11] = [
             (
                 "first run",
                 None,

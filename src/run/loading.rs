@@ -53,7 +53,7 @@ impl Target<'_> {
     /// Renews the claim of the run. A trial has locked it.
     pub(super) fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
         match self {
-            Target::Kept(client) => checkpoints::renew(*client, run_id),
+            Target::Kept(client) => checkpoints::renew(client, run_id),
             Target::Tried(_) => Ok(()),
         }
     }

@@ -32,15 +32,18 @@ fn the_example_of_the_documentation_is_right() {
     );
 }
 
+/// Name, current version, appended events, and what is expected.
+type Append = (
+    &'static str,
+    Option<StoredVersion<Lamp>>,
+    Vec<EffectiveEvent<Lamp>>,
+    Expected,
+);
+
 #[test]
 fn appended_events_go_on_with_the_current_version_or_end_it() {
     let current = || Some(stored(1, version(0, None, 1, 5)));
-    let cases: [(
-        &str,
-        Option<StoredVersion<Lamp>>,
-        Vec<EffectiveEvent<Lamp>>,
-        Expected,
-    ); 6] = [
+    let cases: [Append; 6] = [
         ("nothing", current(), vec![], Expected::default()),
         (
             "the first event",
