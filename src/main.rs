@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use etl::cli::error::Error;
 use etl::cli::{Cli, Command, RejectedCommand, RunArguments, shell};
+use etl::escape::json_line;
 use etl::logging;
 use etl::run::{self, Ending};
 use etl::warehouse::Warehouse;
@@ -22,8 +23,7 @@ fn main() -> ExitCode {
         cli.log.log_format,
         cli.log.verbosity(),
         cli.command.is_run(),
-    )
-    .expect("the log is started once");
+    );
     act(&cli).unwrap_or_else(|error| {
         match cli.command.is_run() {
             true => log::error!(outcome = "failed"; "{error}"),
@@ -99,8 +99,7 @@ fn print_text(text: &impl Display) -> Result<(), Error> {
 
 /// Prints one JSON object on one line.
 fn print_json(object: &impl Serialize) -> Result<(), Error> {
-    let mut line = serde_json::to_vec(object).map_err(io::Error::from)?;
-    line.push(b'\n');
+    let line = json_line(object).map_err(io::Error::from)?;
     unless_closed(io::stdout().write_all(&line))
 }
 
