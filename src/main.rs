@@ -9,9 +9,10 @@ use etl::cli::error::Error;
 use etl::cli::{Cli, Command, RejectedCommand, RunArguments, shell};
 use etl::escape::json_line;
 use etl::logging;
+use etl::pages::rejected;
 use etl::run::{self, Ending};
-use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
+use etl::warehouse::{Warehouse, dismissal};
 use serde::Serialize;
 
 /// Exit status of a run that could not scan every folder.
@@ -65,9 +66,26 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
 fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {
     let warehouse = &mut Warehouse::connect(address)?;
     match command {
-        RejectedCommand::List(_) | RejectedCommand::Show(_) => todo!(),
+        RejectedCommand::List(arguments) => {
+            let selection = arguments.selection.selection();
+            let list = rejected::list(warehouse, &selection, arguments.all, arguments.limit)?;
+            print_page(&list, arguments.json)
+        }
+        RejectedCommand::Show(arguments) => {
+            print_page(&rejected::show(warehouse, arguments.id)?, arguments.json)
+        }
         RejectedCommand::Retry(arguments) => print_page(
             &run::retry(warehouse, &arguments.options())?,
+            arguments.json,
+        ),
+        RejectedCommand::Dismiss(arguments) => {
+            let selection = arguments.selection.selection();
+            let dismissal =
+                dismissal::dismiss(warehouse, arguments.ids(), &selection, &arguments.note)?;
+            print_page(&dismissal, arguments.json)
+        }
+        RejectedCommand::Undismiss(arguments) => print_page(
+            &dismissal::undismiss(warehouse, &arguments.ids)?,
             arguments.json,
         ),
     }?;

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
-pub use rejected::{ListArguments, RejectedCommand, RetryArguments, ShowArguments};
+pub use rejected::RejectedCommand;
 pub use report::ReportArguments;
 pub use run::RunArguments;
 pub use shell::{CompletionsArguments, ManArguments};
@@ -36,7 +36,7 @@ pub(crate) const MAX_FILE_SIZE: u64 = 16 << 20;
   etl status              whether all is well, and how far each source has been loaded
   etl history card 42     what happened to a card
   etl report page.html    a page of charts: freshness, volume, rejections, lateness
-  etl rejected list       the rejected files that are not resolved
+  etl rejected list       the rejected files that are open
   etl verify              compare the warehouse with its events, and the inbox with the tables
   etl rebuild card 42     compute the versions of a card from its events again
   etl migrate             create the schema or migrate it, as its owner
@@ -81,7 +81,7 @@ pub enum Command {
     /// Write a page of charts: freshness, volume, rejections, versions, lateness
     Report(ReportArguments),
 
-    /// List, show and retry rejected files
+    /// List, show, retry and dismiss rejected files
     #[command(subcommand)]
     Rejected(RejectedCommand),
 

@@ -5,8 +5,9 @@
 
 pub mod error;
 //pub mod history;
-//pub mod rejected;
+pub mod rejected;
 //pub mod report;
 //pub mod status;
+mod table;
 mod terminal;
 //pub mod verify;
