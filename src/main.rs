@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use etl::cli::error::Error;
-use etl::cli::{Cli, Command, RejectedCommand, RunArguments, shell};
+use etl::cli::{Cli, Command, HistoryArguments, RejectedCommand, RunArguments, shell};
 use etl::escape::json_line;
 use etl::logging;
-use etl::pages::rejected;
+use etl::pages::{history, rejected};
 use etl::run::{self, Ending};
 use etl::warehouse::address::Address;
 use etl::warehouse::{Warehouse, dismissal};
@@ -38,6 +38,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     let address = || Address::find(cli.database_url.as_deref());
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
+        Command::History(arguments) => show_history(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Migrate => migrate(&address()?),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
@@ -61,6 +62,13 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
+}
+
+fn show_history(address: &Address, arguments: &HistoryArguments) -> Result<ExitCode, Error> {
+    let mut warehouse = Warehouse::connect(address)?;
+    let history = history::read(&mut warehouse, arguments.entity, arguments.id)?;
+    print_page(&history, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {

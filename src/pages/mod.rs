@@ -4,7 +4,7 @@
 //! Pages read; none of them changes anything.
 
 pub mod error;
-//pub mod history;
+pub mod history;
 pub mod rejected;
 //pub mod report;
 //pub mod status;
