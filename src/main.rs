@@ -1,10 +1,9 @@
-//! `etl`: parse the arguments, do what they say, report.
+//! `etl`: parse the arguments, run the command, report.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use etl::cli::error::Error;
 use etl::cli::{Cli, Command, HistoryArguments, RejectedCommand, RunArguments, shell};
 use etl::escape::json_line;
@@ -19,7 +18,7 @@ use serde::Serialize;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     logging::start(
         cli.log.log_format,
         cli.log.verbosity(),

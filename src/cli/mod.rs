@@ -5,6 +5,7 @@ pub mod error;
 mod history;
 mod inbox;
 mod log;
+mod manual;
 mod rejected;
 mod report;
 mod run;
@@ -12,7 +13,7 @@ pub mod shell;
 mod status;
 mod value;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
@@ -57,13 +58,35 @@ pub struct Cli {
         global = true,
         env = "DATABASE_URL",
         hide_env_values = true,
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = "Warehouse"
     )]
     pub database_url: Option<String>,
 
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogArguments,
+}
+
+impl Cli {
+    /// Reads the command line. Wrong usage ends the program with status 2.
+    pub fn read() -> Cli {
+        let mut command = Cli::command();
+        command.build();
+        let mut matches = with_general_usage(command).get_matches();
+        Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Makes the errors of a command show its general usage. Of themselves they list the options that
+/// have a value, and one that has it from the environment looks as if it were required.
+fn with_general_usage(command: clap::Command) -> clap::Command {
+    let mut command = command.mut_subcommands(with_general_usage);
+    if command.get_overridden_usage().is_some() {
+        return command;
+    }
+    let usage = command.render_usage().to_string();
+    command.override_usage(usage.trim_start_matches("Usage: ").to_owned())
 }
 
 /// The commands.

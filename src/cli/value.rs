@@ -1,4 +1,4 @@
-//! The values of flags and how people write them. An error says what is wanted.
+//! The values of flags and how people write them. An error is a sentence about what is wanted.
 
 use std::fmt::Display;
 use std::num::{IntErrorKind, ParseIntError};
@@ -170,11 +170,7 @@ mod tests {
         let Since(hour_ago) = "1h".parse().expect("an age");
         assert!((3_600..3_660).contains(&(Utc::now() - hour_ago).num_seconds()));
         assert!("0s".parse::<Since>().is_ok());
-        for text in [
-            "9999-01-01",
-            "9999-12-31 23:59",
-            "9999-12-31T23:59:59Z",
-        ] {
+        for text in ["9999-01-01", "9999-12-31 23:59", "9999-12-31T23:59:59Z"] {
             let refusal = text.parse::<Since>().expect_err(text);
             assert!(refusal.contains("is still to come: it is "), "{refusal}");
         }
