@@ -3,6 +3,7 @@
 //!
 //! Pages read; none of them changes anything.
 
+mod age;
 pub mod error;
 pub mod history;
 pub mod rejected;

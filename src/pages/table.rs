@@ -1,24 +1,27 @@
-//! Tables for a terminal.
+//! Tables for people: columns without lines between them, cut to the width of the terminal.
 
 use std::fmt;
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 
-/// Spaces between the columns of a table: one is too few for a column of times, three too many for
-/// 80 columns.
+use super::terminal::{self, fitted};
+
+/// Spaces between two columns: one is too few for a column of times, three too many for 80 columns.
 pub(crate) const COLUMN_GAP: u16 = 2;
 
-const HEADING: Style = Style::new().bold();
+/// Style of a heading.
+pub(crate) const HEADING: Style = Style::new().bold();
 
-/// A table without lines.
+/// A table with this header.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     table
 }
 
-/// Writes a table; all columns but those of `texts` are numbers, which go to the right.
+/// Writes a table; all columns but those of `texts` are numbers, which are aligned to the right. A
+/// line that is wider than the terminal is cut: wrapped, the rows of a table cannot be read.
 pub(crate) fn write_table(
     f: &mut fmt::Formatter<'_>,
     mut table: Table,
@@ -30,7 +33,13 @@ pub(crate) fn write_table(
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let text = table.trim_fmt();
-    let (header, rows) = text.split_once('\n').unwrap_or((&text, ""));
-    writeln!(f, "{HEADING}{header}{HEADING:#}\n{rows}")
+    let width = terminal::width();
+    for (place, line) in table.trim_fmt().lines().enumerate() {
+        let line = fitted(line, width);
+        match place {
+            0 => writeln!(f, "{HEADING}{line}{HEADING:#}")?,
+            _ => writeln!(f, "{line}")?,
+        }
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::RejectionEntry;
 use crate::clock;
 use crate::escape::printable;
+use crate::pages::age::Age;
 use crate::pages::error::Error;
 use crate::pages::table::{COLUMN_GAP, table, write_table};
 use crate::pages::terminal;
@@ -84,7 +85,7 @@ impl fmt::Display for RejectionList {
             .rejections
             .iter()
             .any(RejectionEntry::is_of_named_inbox);
-        let mut header = vec!["id", "age"];
+        let mut header = vec!["id", "rejected"];
         if has_named_inbox {
             header.push("inbox");
         }
@@ -99,7 +100,7 @@ impl fmt::Display for RejectionList {
             .map(|entry| {
                 let mut row = vec![
                     entry.rejected_id.to_string(),
-                    age(self.read_at, entry.rejected_at),
+                    Age::of(entry.rejected_at, self.read_at).to_string(),
                 ];
                 if has_named_inbox {
                     row.push(printable(&entry.inbox, &[]));
@@ -142,19 +143,6 @@ fn shorten_paths(rows: &mut [Vec<String>], header: &[&str], path: usize) {
     }
 }
 
-/// How long before `now` a time was, in its largest unit; negative if the clocks differ.
-fn age(now: DateTime<Utc>, time: DateTime<Utc>) -> String {
-    let seconds = (now - time).num_seconds();
-    let sign = if seconds < 0 { "-" } else { "" };
-    let seconds = seconds.unsigned_abs();
-    match seconds {
-        0..60 => format!("{sign}{seconds}s"),
-        60..3_600 => format!("{sign}{}m", seconds / 60),
-        3_600..86_400 => format!("{sign}{}h", seconds / 3_600),
-        _ => format!("{sign}{}d", seconds / 86_400),
-    }
-}
-
 /// A text of at most so many columns, the middle left out where it is longer.
 fn shortened(text: &str, limit: usize) -> String {
     if text.width() <= limit {
@@ -182,27 +170,7 @@ fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{TimeDelta, Utc};
-
-    use super::{age, shortened};
-
-    #[test]
-    fn an_age_has_its_largest_unit_and_its_sign() {
-        let now = Utc::now();
-        for (seconds, expected) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m"),
-            (3_599, "59m"),
-            (86_399, "23h"),
-            (86_400, "1d"),
-            (400 * 86_400, "400d"),
-            (-5, "-5s"),
-            (-7_200, "-2h"),
-        ] {
-            assert_eq!(age(now, now - TimeDelta::seconds(seconds)), expected);
-        }
-    }
+    use super::shortened;
 
     #[test]
     fn a_long_path_loses_its_middle() {
