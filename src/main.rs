@@ -1,21 +1,22 @@
-//! `etl`: parse the arguments, do what they say, report.
+//! `etl`: parse the arguments, run the command, report.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use etl::cli::error::Error;
 use etl::cli::{
-    Cli, Command, Format, RejectedCommand, ReportArguments, RunArguments, StatusArguments, shell,
+    Cli, Command, Format, HistoryArguments, RejectedCommand, ReportArguments, RunArguments,
+    StatusArguments, shell,
 };
+use etl::escape::json_line;
 use etl::logging;
 use etl::pages::status::{STALE_AFTER, Status, prometheus, watch};
-use etl::pages::{report, status};
+use etl::pages::{history, rejected, report, status};
 use etl::run::{self, Ending};
-use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
+use etl::warehouse::{Warehouse, dismissal};
 use serde::Serialize;
 
 /// Exit status of a run that could not scan every folder, and of a check that found something wrong.
@@ -25,13 +26,12 @@ const FAILED: u8 = 1;
 const STALE: u8 = 3;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     logging::start(
         cli.log.log_format,
         cli.log.verbosity(),
         cli.command.is_run(),
-    )
-    .expect("the log is started once");
+    );
     act(&cli).unwrap_or_else(|error| {
         match cli.command.is_run() {
             true => log::error!(outcome = "failed"; "{error}"),
@@ -46,6 +46,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
         Command::Status(arguments) => show_status(&address()?, arguments),
+        Command::History(arguments) => show_history(&address()?, arguments),
         Command::Report(arguments) => write_report(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Migrate => migrate(&address()?),
@@ -147,12 +148,36 @@ fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+fn show_history(address: &Address, arguments: &HistoryArguments) -> Result<ExitCode, Error> {
+    let mut warehouse = Warehouse::connect(address)?;
+    let history = history::read(&mut warehouse, arguments.entity, arguments.id)?;
+    print_page(&history, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitCode, Error> {
     let warehouse = &mut Warehouse::connect(address)?;
     match command {
-        RejectedCommand::List(_) | RejectedCommand::Show(_) => todo!(),
+        RejectedCommand::List(arguments) => {
+            let selection = arguments.selection.selection();
+            let list = rejected::list(warehouse, &selection, arguments.all, arguments.limit)?;
+            print_page(&list, arguments.json)
+        }
+        RejectedCommand::Show(arguments) => {
+            print_page(&rejected::show(warehouse, arguments.id)?, arguments.json)
+        }
         RejectedCommand::Retry(arguments) => print_page(
             &run::retry(warehouse, &arguments.options())?,
+            arguments.json,
+        ),
+        RejectedCommand::Dismiss(arguments) => {
+            let selection = arguments.selection.selection();
+            let dismissal =
+                dismissal::dismiss(warehouse, arguments.ids(), &selection, &arguments.note)?;
+            print_page(&dismissal, arguments.json)
+        }
+        RejectedCommand::Undismiss(arguments) => print_page(
+            &dismissal::undismiss(warehouse, &arguments.ids)?,
             arguments.json,
         ),
     }?;
@@ -184,8 +209,7 @@ fn print_text(text: &impl Display) -> Result<(), Error> {
 
 /// Prints one JSON object on one line.
 fn print_json(object: &impl Serialize) -> Result<(), Error> {
-    let mut line = serde_json::to_vec(object).map_err(io::Error::from)?;
-    line.push(b'\n');
+    let line = json_line(object).map_err(io::Error::from)?;
     unless_closed(io::stdout().write_all(&line))
 }
 

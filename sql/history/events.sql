@@ -1,5 +1,5 @@
--- The events of one key in the order in which they count. One is late if an event after it was loaded by an earlier run,
--- and overruled if the next one has the same time: the last one counts.
+-- The events of one key in their order. One is late-arriving if an event after it was loaded by an earlier run, and
+-- overruled if the next one has the same time: the last one counts.
 with events as (
   select event_id, event_at, file_name, file_modified_at, run_id
   from landing.{entity}_event

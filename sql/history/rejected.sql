@@ -1,6 +1,7 @@
--- Rejected files that may be about an entity: the digits of its id stand somewhere in their bytes. What the documents
--- say is left to the program, since the bytes may be no text, and then PostgreSQL would fail at them.
+-- The rejected files about one user or card, as far as their documents could be read.
 select
-  source, file_name, file_modified_at, reason, detail, run_id, rejected_at, resolved_at, document
+  rejected_id, source, inbox, file_name, file_modified_at, file_changed_at, file_size, reason, detail, entity, entity_id,
+  document is not null as has_document, run_id, rejected_at, resolved_at, resolution, resolved_run_id, dismissed_by, note
 from landing.rejected_event
-where position($1::bytea in document) > 0
+where entity = $1 and entity_id = $2
+order by file_modified_at, file_name, rejected_id

@@ -13,7 +13,7 @@ use crate::entity::Kind;
 
 Exit status 1 when nothing is known of it.")]
 pub struct HistoryArguments {
-    /// What it is
+    /// Which entity
     pub entity: Kind,
 
     /// Its id, as in the payload of its events

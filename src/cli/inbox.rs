@@ -1,4 +1,4 @@
-//! The flags that say which inbox is meant.
+//! The flags that name the inbox.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::inbox_name::InboxName;
 
-/// Arguments that say which inbox is meant.
+/// Arguments that name the inbox.
 #[derive(Debug, Args)]
 pub struct InboxArguments {
     /// Folder that holds a folder for each source

@@ -5,6 +5,7 @@ pub mod error;
 mod history;
 mod inbox;
 mod log;
+mod manual;
 mod rejected;
 mod report;
 mod run;
@@ -12,12 +13,12 @@ pub mod shell;
 mod status;
 mod value;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
-pub use rejected::{ListArguments, RejectedCommand, RetryArguments, ShowArguments};
+pub use rejected::RejectedCommand;
 pub use report::ReportArguments;
 pub use run::RunArguments;
 pub use shell::{CompletionsArguments, ManArguments};
@@ -32,7 +33,7 @@ pub use status::{Format, StatusArguments};
   etl status              whether all is well, and how far each source has been loaded
   etl history card 42     what happened to a card
   etl report page.html    a page of charts: freshness, volume, rejections, lateness
-  etl rejected list       the rejected files that are not resolved
+  etl rejected list       the rejected files that are open
   etl verify              compare the warehouse with its events, and the inbox with the tables
   etl rebuild card 42     compute the versions of a card from its events again
   etl migrate             create the schema or migrate it, as its owner
@@ -54,13 +55,35 @@ pub struct Cli {
         global = true,
         env = "DATABASE_URL",
         hide_env_values = true,
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = "Warehouse"
     )]
     pub database_url: Option<String>,
 
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogArguments,
+}
+
+impl Cli {
+    /// Reads the command line. Wrong usage ends the program with status 2.
+    pub fn read() -> Cli {
+        let mut command = Cli::command();
+        command.build();
+        let mut matches = with_general_usage(command).get_matches();
+        Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Makes the errors of a command show its general usage. Of themselves they list the options that
+/// have a value, and one that has it from the environment looks as if it were required.
+fn with_general_usage(command: clap::Command) -> clap::Command {
+    let mut command = command.mut_subcommands(with_general_usage);
+    if command.get_overridden_usage().is_some() {
+        return command;
+    }
+    let usage = command.render_usage().to_string();
+    command.override_usage(usage.trim_start_matches("Usage: ").to_owned())
 }
 
 /// The commands.
@@ -78,7 +101,7 @@ pub enum Command {
     /// Write a page of charts: freshness, volume, rejections, versions, lateness
     Report(ReportArguments),
 
-    /// List, show and retry rejected files
+    /// List, show, retry and dismiss rejected files
     #[command(subcommand)]
     Rejected(RejectedCommand),
 

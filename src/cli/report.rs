@@ -10,7 +10,7 @@ use clap::Args;
   etl report warehouse.html
   etl report - | ssh web 'cat > warehouse.html'
 
-The page stands alone: it asks for nothing from any network.")]
+The page needs nothing from any network.")]
 pub struct ReportArguments {
     /// The file to write, replaced as a whole; - is standard output
     #[arg(value_name = "FILE.html")]

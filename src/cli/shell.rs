@@ -3,10 +3,9 @@
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use clap_mangen::Man;
 
-use super::Cli;
 use super::error::Error;
+use super::{Cli, manual};
 
 /// Arguments of `etl completions`.
 #[derive(Debug, Args)]
@@ -47,7 +46,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 ///
 /// [`Error::Setting`] when there is no such command.
 pub fn manual_page(words: &[String]) -> Result<Vec<u8>, Error> {
-    let mut etl = Cli::command();
+    let mut etl = Cli::command().disable_help_subcommand(true);
     // Gives each command its whole name and the options that all of them have.
     etl.build();
     let mut command = &etl;
@@ -59,7 +58,5 @@ pub fn manual_page(words: &[String]) -> Result<Vec<u8>, Error> {
             ))
         })?;
     }
-    let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
-    Ok(page)
+    Ok(manual::page(command)?)
 }

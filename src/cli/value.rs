@@ -1,4 +1,4 @@
-//! The values of flags and how people write them. An error says what is wanted.
+//! The values of flags and how people write them. An error is a sentence about what is wanted.
 
 use std::fmt::Display;
 use std::num::{IntErrorKind, ParseIntError};

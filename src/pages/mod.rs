@@ -5,8 +5,8 @@
 
 mod age;
 pub mod error;
-//pub mod history;
-//pub mod rejected;
+pub mod history;
+pub mod rejected;
 pub mod report;
 pub mod status;
 mod table;

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::terminal::{self, fitted};
 
 /// Spaces between two columns: one is too few for a column of times, three too many for 80 columns.
-const COLUMN_GAP: u16 = 2;
+pub(super) const COLUMN_GAP: u16 = 2;
 
 /// Style of a heading.
 pub(crate) const HEADING: Style = Style::new().bold();

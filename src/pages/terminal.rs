@@ -3,6 +3,7 @@
 
 use std::{fmt, io};
 
+use chrono::{DateTime, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a terminal that does not report how many it has.
@@ -54,6 +55,16 @@ pub(crate) fn wrapped(sentence: &str, limit: usize) -> Vec<String> {
 pub(crate) fn counted<T: fmt::Display + PartialEq + From<u8>>(number: T, thing: &str) -> String {
     let plural = if number == T::from(1) { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// A time in UTC, with as many digits of its second as it has.
+pub(crate) fn with_fraction(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S%.f").to_string()
+}
+
+/// A time in UTC, in whole seconds.
+pub(crate) fn whole_seconds(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

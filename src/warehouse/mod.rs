@@ -4,13 +4,14 @@
 //! [`Warehouse`] is a connection. What a run needs of the server is set for its own transactions
 //! alone ([`begin`]), so that a connection pooler may stand between. [`checkpoints`] is the one
 //! store of checkpoints, [`dimension`] loads events and keeps versions, [`rejections`] is the
-//! dead-letter table, [`runs`] says what runs did.
+//! dead-letter table, of which a [`dismissal`] closes some by hand, [`runs`] says what runs did.
 
 pub mod address;
 pub mod checkpoints;
 mod connection;
 mod current;
 pub mod dimension;
+pub mod dismissal;
 pub mod error;
 mod explain;
 mod incoming;

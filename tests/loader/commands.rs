@@ -1,12 +1,10 @@
-//! What `etl run` says, and its switches.
+//! `etl run`: its flags and what it prints.
 
 use std::thread::sleep;
 use std::time::Duration;
 
-use postgres::NoTls;
-
 use crate::loader::{Loader, card_event, event_id};
-use crate::server::server;
+use crate::obstacle;
 
 /// Longer than the kernel's coarse clock, which stamps files, may be behind.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -26,7 +24,7 @@ fn a_second_run_finds_nothing_and_changes_nothing() {
         loader.put(&format!("cards/{number}.json"), event.to_string());
     }
     loader.run(&[]);
-    // `xmin` and `ctid` tell whether a row was so much as written again.
+    // `xmin` and `ctid` show whether a row was so much as written again.
     let rows = || {
         ["dim_user", "dim_card"]
             .map(|table| loader.query(&format!("select ctid, xmin, * from warehouse.{table}")))
@@ -47,9 +45,9 @@ fn a_backfill_never_moves_the_offset_back_nor_over_what_it_left_out() {
     let offset = || loader.value("select offset_at from etl.checkpoint where source = 'users'");
     let between = || {
         sleep(PAUSE);
-        let moment = chrono::Utc::now().to_rfc3339();
+        let time = chrono::Utc::now().to_rfc3339();
         sleep(PAUSE);
-        moment
+        time
     };
     loader.put_user(1);
     let since = between();
@@ -82,7 +80,7 @@ fn a_clock_that_was_set_back_hides_no_file() {
     loader
         .client()
         .batch_execute("update etl.checkpoint set offset_at = now() + interval '1 hour'")
-        .expect("the books can be changed");
+        .expect("the checkpoint can be changed");
     loader.put_user(2);
     sleep(PAUSE);
     let said = loader.etl(&["run", "--json", "--overlap", "1ms"]);
@@ -138,16 +136,12 @@ fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
         card_event(&event_id(1), "2026-11-23 20:10:20", 7, 3, true).to_string(),
     );
     assert_eq!(loader.run(&["--source", "cards"])["loaded"], 1);
-    // The lock of another run on `users`, taken as the loader takes it.
-    let mut other =
-        postgres::Client::connect(&server().url(&loader.database), NoTls).expect("a connection");
-    other
-        .batch_execute("select pg_advisory_lock(6648940, 1)")
-        .expect("the lock is free");
+    let other = obstacle::claim(&loader, "users");
     let said = loader.etl(&["run", "--json"]);
     assert_eq!(said.status, 0);
     assert!(
-        said.log.contains("another run holds the lock of users"),
+        said.log
+            .contains("another run is loading users: it is left to that run"),
         "{}",
         said.log
     );
@@ -170,12 +164,9 @@ fn a_run_takes_only_the_sources_it_is_asked_for_and_that_are_free() {
 #[test]
 fn a_backfill_waits_for_the_run_that_is_at_its_source() {
     let loader = Loader::new();
+    loader.etl(&["migrate"]);
     loader.put_user(1);
-    let mut other =
-        postgres::Client::connect(&server().url(&loader.database), NoTls).expect("a connection");
-    other
-        .batch_execute("select pg_advisory_lock(6648940, 1)")
-        .expect("the lock is free");
+    let other = obstacle::claim(&loader, "users");
     let summary = std::thread::scope(|scope| {
         let backfill = scope.spawn(|| loader.run(&["--since", "1d"]));
         sleep(Duration::from_millis(500));
@@ -195,11 +186,11 @@ fn data_goes_to_stdout_and_the_log_to_stderr() {
     loader.put_user(2);
     let said = loader.etl(&["run", "--dry-run"]);
     assert!(
-        said.log.contains("] dry run, undone ") && said.log.contains(" files=1 "),
+        said.log.contains("] dry run, rolled back ") && said.log.contains(" files=1 "),
         "{}",
         said.log
     );
     loader.run(&[]);
-    // Nothing new is nothing to say.
+    // A run that finds nothing new is silent.
     assert_eq!(loader.etl(&["run"]).log, "");
 }

@@ -1,12 +1,13 @@
-//! `etl history`: what it tells of a user or card.
+//! `etl history`: what it shows of a user or card.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
 use crate::terminal::Terminal;
 
-/// A card that lives through everything: another owner, an event that says nothing new, two in one
-/// second, a late one, rejections. Its files are named after its events.
+/// A card that lives through everything: another owner, an event that changes nothing, two in one
+/// second, a late-arriving one, rejections. Its files are named after its events.
 fn eventful_card() -> Loader {
     let loader = Loader::new();
     let user = |number, at: &str, id, name| {
@@ -55,11 +56,11 @@ fn history(loader: &Loader, entity: &str, id: &str) -> Value {
 }
 
 #[test]
-fn a_history_tells_versions_changes_events_owners_and_rejections() {
+fn a_history_shows_versions_changes_events_owners_and_rejections() {
     let loader = eventful_card();
     let history = history(&loader, "card", "42");
     let versions = history["versions"].as_array().expect("versions");
-    let told: Vec<Value> = versions
+    let shown: Vec<Value> = versions
         .iter()
         .map(|version| {
             let events: Vec<String> = version["events"]
@@ -82,7 +83,7 @@ fn a_history_tells_versions_changes_events_owners_and_rejections() {
         })
         .collect();
     assert_eq!(
-        told,
+        shown,
         [
             json!([
                 "2026-11-23T20:10:00Z",
@@ -104,25 +105,56 @@ fn a_history_tells_versions_changes_events_owners_and_rejections() {
             ]),
         ]
     );
-    let rejected: Vec<&Value> = history["rejected"]
-        .as_array()
-        .expect("rejected files")
-        .iter()
-        .map(|file| &file["file_name"])
-        .collect();
-    assert_eq!(rejected, ["null_owner.json", "text_id.json"]);
+    let rejected = |history: &Value| -> Vec<Value> {
+        let files = history["rejected"].as_array().expect("rejected files");
+        let mut shown: Vec<Value> = files
+            .iter()
+            .map(|file| {
+                json!([
+                    file["file_name"],
+                    file["entity"],
+                    file["entity_id"],
+                    file["resolution"]
+                ])
+            })
+            .collect();
+        shown.sort_by_key(Value::to_string);
+        shown
+    };
+    assert_eq!(
+        rejected(&history),
+        [
+            json!(["null_owner.json", "card", 42, null]),
+            json!(["text_id.json", "card", 42, null])
+        ]
+    );
 
+    let number = |file: &str| {
+        loader.value(&format!(
+            "select rejected_id from landing.rejected_event where file_name = '{file}'"
+        ))
+    };
+    let dismissed = loader.etl(&[
+        "rejected",
+        "dismiss",
+        &number("text_id.json"),
+        "--note",
+        "a test",
+    ]);
+    assert_eq!(dismissed.status, 0, "{}", dismissed.log);
+    let by = loader.value("select current_user");
     let said = loader.etl(&["history", "card", "42"]);
     assert_eq!((said.status, said.log.as_str()), (0, ""));
     let lines = [
-        "card 42: 3 versions, 6 events (1 late), 2 rejected files",
+        "card 42: 3 versions, 6 events (1 late-arriving), 2 rejected files (1 open)",
         "2026-11-23 20:13:00 to 2026-11-23 20:14:00, version ",
         "  user_id          7 (Ann Oak)",
         "  user_id          7 → 8 (not known then)",
         "  active           true → false",
-        "                       late: loaded at ",
+        "                       late-arriving: loaded at ",
         "  2026-11-23 20:14:00  14.json  overruled",
         "                       payload.user_id is null, not an integer",
+        "                       dismissed 20",
     ];
     for line in lines {
         assert!(
@@ -131,19 +163,89 @@ fn a_history_tells_versions_changes_events_owners_and_rejections() {
             said.out
         );
     }
-    // The user with this number is another thing than the card.
+    for end in [
+        &format!("  null_owner.json  rejection {}", number("null_owner.json")),
+        &format!(" by {by}: a test"),
+    ] {
+        assert!(
+            said.out.lines().any(|out| out.ends_with(end)),
+            "{end:?} is missing in\n{}",
+            said.out
+        );
+    }
+    // The user with this number is not the card.
     let about_user = loader.etl(&["history", "user", "42"]);
     assert!(
         about_user
             .out
-            .contains("0 versions, 0 events, 1 rejected file"),
+            .contains("0 versions, 0 events, 1 rejected file (1 open)"),
         "{}",
         about_user.out
     );
 }
 
 #[test]
-fn an_unknown_key_is_told_in_a_sentence_with_status_1() {
+fn what_has_not_begun_is_not_said_to_last_until_now() {
+    let loader = Loader::new();
+    let in_an_hour = Utc::now() + TimeDelta::hours(1);
+    let as_event_time = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S").to_string();
+    for (number, at, name) in [
+        (1, "2026-11-23 20:10:20".to_owned(), "Ann Ash"),
+        (2, as_event_time(in_an_hour), "Ann Oak"),
+        (
+            3,
+            as_event_time(in_an_hour + TimeDelta::hours(1)),
+            "Ann Elm",
+        ),
+    ] {
+        let event = user_event(&event_id(number), &at, 7, name, 0.5);
+        loader.put(&format!("users/{number}.json"), event.to_string());
+    }
+    // Of the future alone.
+    let event = user_event(&event_id(4), &as_event_time(in_an_hour), 8, "Bob", 0.5);
+    loader.put("users/4.json", event.to_string());
+    loader.run(&[]);
+    let periods = |id: &str| -> Vec<String> {
+        let out = loader.etl(&["history", "user", id]).out;
+        out.lines()
+            .filter_map(|line| Some(line.split_once(", version ")?.0.to_owned()))
+            .collect()
+    };
+    let [first, second, third] = &periods("7")[..] else {
+        panic!("three versions: {:?}", periods("7"))
+    };
+    let begins = as_event_time(in_an_hour);
+    assert_eq!(*first, format!("2026-11-23 20:10:20 to {begins}"));
+    assert!(second.starts_with(&format!("{begins} to ")), "{second}");
+    assert!(second.ends_with(", not begun yet"), "{second}");
+    assert!(third.starts_with("from "), "{third}");
+    assert!(third.ends_with(" on, not begun yet"), "{third}");
+    assert_eq!(periods("8"), [format!("from {begins} on, not begun yet")]);
+}
+
+#[test]
+fn a_value_that_cannot_be_represented_is_an_error_and_no_panic() {
+    let loader = Loader::new();
+    let event = card_event(&event_id(1), "2026-11-23 20:10:20", 42, 7, true);
+    loader.put("cards/1.json", event.to_string());
+    loader.run(&[]);
+    loader
+        .client()
+        .batch_execute("update warehouse.dim_card set created_at = 'infinity'")
+        .expect("the dimension can be changed");
+    let said = loader.etl(&["history", "card", "42"]);
+    assert_eq!((said.status, said.out.as_str()), (1, ""));
+    assert!(
+        said.log
+            .contains("the warehouse failed while reading the history: "),
+        "{}",
+        said.log
+    );
+    assert!(!said.log.contains("panicked"), "{}", said.log);
+}
+
+#[test]
+fn an_unknown_key_is_a_sentence_with_status_1() {
     let loader = Loader::new();
     assert_eq!(loader.etl(&["history", "card", "42"]).status, 1);
     loader.run(&[]);
@@ -172,6 +274,7 @@ fn a_reader_that_has_read_enough_is_no_error_and_the_exit_status_stays() {
     for arguments in [
         &["history", "card", "42"],
         &["history", "card", "42", "--json"] as &[&str],
+        &["rejected", "list"],
         &["report", "-"],
         &["completions", "bash"],
     ] {
@@ -210,7 +313,7 @@ fn a_history_fits_the_terminal_and_cannot_steer_it() {
     let shown = long
         .replace('\u{1b}', "\\u{1b}")
         .replace('\u{202e}', "\\u{202e}");
-    let change = format!("  name             Ann Ash → {shown}\n");
+    let change = format!("  name     Ann Ash → {shown}\n");
     assert!(whole.contains(&change), "{whole}");
 
     let on_terminal = |no_color: &str| {
@@ -226,7 +329,7 @@ fn a_history_fits_the_terminal_and_cannot_steer_it() {
         assert!(columns <= 80, "{columns} columns: {line}");
     }
     assert!(
-        plain.contains("  name             Ann Ash\n                 → 漢"),
+        plain.contains("  name     Ann Ash\n         → 漢"),
         "{plain}"
     );
     // There is colour, unless it is not wanted.

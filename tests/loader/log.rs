@@ -1,8 +1,9 @@
-//! What the log says, and how: one line a run, the number of the run on each.
+//! The log: one line a run with its number, and how it is written.
 
-use std::fs;
 use std::process::{Command, Stdio};
+use std::{env, fs, thread};
 
+use etl::logging::{self, Format, Verbosity};
 use serde_json::{Value, json};
 
 use crate::loader::{Loader, event_id, finish, start, user_event};
@@ -34,7 +35,7 @@ fn put_one_of_each(loader: &Loader) -> u64 {
 }
 
 #[test]
-fn a_run_tells_in_one_line_what_it_did_and_its_number_in_the_books() {
+fn a_run_logs_one_line_with_what_it_did_and_its_number() {
     let loader = Loader::new();
     loader.etl(&["migrate"]);
     let bytes = put_one_of_each(&loader);
@@ -75,7 +76,12 @@ fn a_run_tells_in_one_line_what_it_did_and_its_number_in_the_books() {
         assert_eq!(done[field], value, "{field}: {done}");
     }
     let counted = ["files", "loaded", "duplicates", "rejected", "pending"];
-    let written = ["versions_opened", "versions_closed", "elapsed_ms"];
+    let written = [
+        "versions_opened",
+        "versions_closed",
+        "versions_changed",
+        "elapsed_ms",
+    ];
     for field in counted.iter().chain(&written) {
         assert_eq!(done[field], summary[field], "{field}: {done}");
     }
@@ -105,7 +111,7 @@ fn a_run_tells_in_one_line_what_it_did_and_its_number_in_the_books() {
 }
 
 #[test]
-fn a_failed_run_tells_in_one_line_what_is_durable() {
+fn a_failed_run_logs_one_line_with_what_is_durable() {
     let loader = Loader::new();
     let (mut obstacle, run) = halfway(&loader, &["--log-format", "json"]);
     obstacle.strike_run("pg_cancel_backend");
@@ -129,7 +135,7 @@ fn a_failed_run_tells_in_one_line_what_is_durable() {
 }
 
 #[test]
-fn a_batch_whose_commit_fails_is_not_told_as_durable() {
+fn a_batch_whose_commit_fails_is_not_logged_as_durable() {
     let loader = Loader::new();
     loader.run(&[]);
     loader
@@ -137,7 +143,7 @@ fn a_batch_whose_commit_fails_is_not_told_as_durable() {
         .batch_execute(
             "create function public.refuse() returns trigger language plpgsql as
              $$ begin raise exception 'refused'; end $$;
-             create constraint trigger refuse after insert on landing.user_event
+             create constraint trigger refuse after insert on etl.run
              deferrable initially deferred for each row execute function public.refuse()",
         )
         .expect("a trigger can be made");
@@ -157,7 +163,7 @@ fn a_batch_whose_commit_fails_is_not_told_as_durable() {
 }
 
 #[test]
-fn a_run_that_could_not_look_at_every_folder_says_so() {
+fn a_run_that_could_not_scan_every_folder_says_so() {
     let loader = Loader::new();
     loader.run(&[]);
     let last = |arguments: &[&str]| {
@@ -179,7 +185,7 @@ fn a_run_that_could_not_look_at_every_folder_says_so() {
                 &json!("warn"),
                 &json!("partial"),
                 &json!("users"),
-                &json!("1 of 2 folders could not be looked at")
+                &json!("1 of 2 folders could not be scanned")
             ]
         );
     }
@@ -188,7 +194,7 @@ fn a_run_that_could_not_look_at_every_folder_says_so() {
 }
 
 #[test]
-fn a_run_that_finds_every_lock_taken_says_so() {
+fn a_run_whose_folders_other_runs_are_loading_says_so() {
     let loader = Loader::new();
     loader.run(&[]);
     loader.put_user(5);
@@ -197,7 +203,8 @@ fn a_run_that_finds_every_lock_taken_says_so() {
     obstacle.wait_for_runs(1);
     let said = loader.etl(&["run", "--dry-run", "--log-format", "json"]);
     let lines = parse(&said.log);
-    assert!(lines.iter().all(|line| line["run"].is_i64()), "{lines:?}");
+    // A run that claims nothing draws no number.
+    assert!(lines.iter().all(|line| line["run"].is_null()), "{lines:?}");
     let last = lines.last().expect("a line");
     assert_eq!(
         [&last["outcome"], &last["sources"], &last["level"]],
@@ -209,7 +216,7 @@ fn a_run_that_finds_every_lock_taken_says_so() {
 }
 
 #[test]
-fn how_much_the_log_tells_is_said_by_flags_and_else_by_the_environment() {
+fn how_much_is_logged_is_set_by_flags_and_else_by_the_environment() {
     let loader = Loader::new();
     loader.etl(&["migrate"]);
     let mut number = 0;
@@ -255,7 +262,7 @@ fn how_much_the_log_tells_is_said_by_flags_and_else_by_the_environment() {
 }
 
 #[test]
-fn a_run_that_finds_nothing_says_so_to_who_asks() {
+fn a_run_that_finds_nothing_says_so_on_request() {
     let loader = Loader::new();
     loader.run(&[]);
     assert_eq!(loader.etl(&["run"]).log, "");
@@ -267,7 +274,7 @@ fn a_run_that_finds_nothing_says_so_to_who_asks() {
 }
 
 #[test]
-fn every_line_of_a_run_bears_its_number_and_no_other_line_does() {
+fn every_line_of_a_run_has_its_number_and_no_other_line_does() {
     let loader = Loader::new();
     put_one_of_each(&loader);
     // What comes before the schema has no number yet.
@@ -318,13 +325,13 @@ fn every_line_of_a_run_bears_its_number_and_no_other_line_does() {
         (&lines[0]["run"], &lines[0]["outcome"]),
         (&json!(null), &json!("failed"))
     );
-    // What is no run has no such thing.
+    // Other commands have no such field.
     let said = loader.etl(&["history", "card", "42", "--log-format", "json"]);
     assert!(parse(&said.log)[0].get("run").is_none(), "{}", said.log);
 }
 
 #[test]
-fn ten_rejections_are_told_one_by_one_and_the_rest_counted() {
+fn ten_rejections_are_logged_one_by_one_and_the_rest_counted() {
     let loader = Loader::new();
     loader.etl(&["migrate"]);
     for number in 0..13 {
@@ -332,11 +339,11 @@ fn ten_rejections_are_told_one_by_one_and_the_rest_counted() {
         loader.put(&format!("cards/{number}.json"), "{}");
     }
     let said = loader.etl(&["run", "--batch-size", "4"]);
-    let told = said
+    let logged = said
         .log
         .lines()
         .filter(|line| line.contains("] rejected: "));
-    assert_eq!(told.count(), 10, "{}", said.log);
+    assert_eq!(logged.count(), 10, "{}", said.log);
     assert!(said.log.contains("] 16 more rejected: "), "{}", said.log);
     let said = loader.etl(&["run", "--since", "1d", "--dry-run"]);
     assert!(said.log.contains("] 16 more rejected\n"), "{}", said.log);
@@ -362,6 +369,109 @@ fn the_format_can_be_set_in_the_environment_and_names_stay_whole() {
         "{}",
         said.log
     );
+}
+
+#[test]
+fn a_name_or_a_server_cannot_forge_a_line_or_steer_a_terminal() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    let forged = "[2026-11-26T00:00:00Z INFO ] all is well";
+    let name = format!("x\n{forged}\r\u{9b}2J\u{202e}\u{2028}.json");
+    loader.put(&format!("users/{name}"), "[]");
+    // PostgreSQL's message quotes what a row holds.
+    loader
+        .client()
+        .batch_execute(&format!(
+            "create function public.refuse() returns trigger language plpgsql as
+             $$ begin raise exception E'%', E'{forged}\\n\\x1b[2J\\u202e'; end $$;
+             create trigger refuse before insert on warehouse.dim_user
+             for each row execute function public.refuse()"
+        ))
+        .expect("a trigger can be made");
+    loader.put_user(1);
+    for format in ["text", "json"] {
+        let arguments = ["run", "--since", "1d", "-v", "--log-format", format];
+        let said = loader.etl(&arguments);
+        assert_eq!(said.status, 0, "{}", said.log);
+        assert!(said.log.contains("all is well"), "{}", said.log);
+        let steering =
+            |char: char| char != '\n' && char.escape_debug().len() > 1 && !"\"'\\".contains(char);
+        assert!(!said.log.contains(steering), "{:?}", said.log);
+        for line in said.log.lines() {
+            assert!(!line.starts_with(forged), "{}", said.log);
+            match format {
+                "text" => assert!(line.starts_with("[20"), "{line}"),
+                _ => assert!(
+                    line.starts_with("{\"time\":") && line.ends_with('}'),
+                    "{line}"
+                ),
+            }
+        }
+        if format == "json" {
+            let lines = parse(&said.log);
+            let files: Vec<&str> = lines
+                .iter()
+                .filter_map(|line| line["file"].as_str())
+                .collect();
+            assert!(files.iter().any(|file| file.ends_with(&name)), "{files:?}");
+        }
+    }
+}
+
+/// Set in the process that a test starts to see how it ends: the format of its log.
+const PANICS: &str = "ETL_TEST_PANICS";
+
+#[test]
+fn a_panic_is_one_line_of_the_log_and_a_failure() {
+    if let Ok(format) = env::var(PANICS) {
+        let format = if format == "json" {
+            Format::Json
+        } else {
+            Format::Text
+        };
+        logging::start(format, Verbosity::Errors, true);
+        logging::name_run(7);
+        let panicking = thread::spawn(|| panic!("of\ntwo lines \u{1b}[2J"));
+        let _ = panicking.join();
+        unreachable!("the program has ended");
+    }
+    let panic = |format: &str| {
+        let test = env::current_exe().expect("this is a program");
+        let mut command = Command::new(test);
+        command
+            .args([
+                "--exact",
+                "log::a_panic_is_one_line_of_the_log_and_a_failure",
+                "--nocapture",
+            ])
+            .env_clear()
+            .env(PANICS, format);
+        finish(start(&mut command))
+    };
+    let said = panic("json");
+    assert_eq!(said.status, 1, "{}", said.log);
+    let [line] = &parse(&said.log)[..] else {
+        panic!("one line: {}", said.log)
+    };
+    assert_eq!(
+        [&line["level"], &line["outcome"], &line["run"]],
+        [&json!("error"), &json!("failed"), &json!(7)]
+    );
+    let message = line["message"].as_str().expect("a message");
+    let expected =
+        "a fault of this program ended it: of\ntwo lines \u{1b}[2J (tests/loader/log.rs:";
+    assert!(message.starts_with(expected), "{message:?}");
+
+    let said = panic("text");
+    assert_eq!(
+        (said.status, said.log.lines().count()),
+        (1, 1),
+        "{}",
+        said.log
+    );
+    let expected = " ERROR run=7] a fault of this program ended it: of two lines \\u{1b}[2J (";
+    assert!(said.log.contains(expected), "{}", said.log);
+    assert!(said.log.ends_with(" outcome=failed\n"), "{}", said.log);
 }
 
 /// A run with its log on a terminal.

@@ -56,6 +56,23 @@ pub fn halfway(loader: &Loader, arguments: &[&str]) -> (Obstacle, Child) {
     (obstacle, run)
 }
 
+/// Claims the checkpoint of a source as a run of another machine would, until the connection is
+/// dropped.
+pub fn claim(loader: &Loader, source: &str) -> Client {
+    let mut client = loader.client();
+    client
+        .execute(
+            "insert into etl.checkpoint (source, inbox, claimed_by, claimed_until, claimed_pid)
+             values ($1, 'main', 0, now() + interval '1 minute', pg_backend_pid())
+             on conflict (source, inbox) do update
+             set claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until,
+                 claimed_pid = excluded.claimed_pid",
+            &[&source],
+        )
+        .expect("a checkpoint can be claimed");
+    client
+}
+
 /// A lock in the way. Dropped, it lets go.
 pub struct Obstacle {
     holder: Client,

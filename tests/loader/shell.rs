@@ -1,14 +1,16 @@
-//! What a shell and a person at it are offered: completions, manual pages and help.
+//! What a shell and a person at it are offered: completions, manual pages, help, and errors about
+//! what was typed.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use tempfile::TempDir;
+use clap::CommandFactory;
+use etl::cli::Cli;
 
-use crate::loader::said;
+use crate::loader::{Said, said};
 
 /// The command without any setting: none of this needs a warehouse.
-fn etl(arguments: &[&str]) -> crate::loader::Said {
+fn etl(arguments: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_etl"))
         .args(arguments)
         .env_clear()
@@ -16,89 +18,93 @@ fn etl(arguments: &[&str]) -> crate::loader::Said {
     said(output.expect("etl can be started"))
 }
 
-/// What stands on stdout of a program that must succeed, or nothing if it is not installed.
-fn tried(program: &str, arguments: &[&str]) -> Option<String> {
-    match Command::new(program).args(arguments).output() {
-        Ok(output) => Some(succeeded(program, output)),
-        Err(_) => {
-            println!("skipped: {program} is not here");
-            None
+/// The output of a program that must succeed without a word on stderr; `None` if it is not
+/// installed.
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let Ok(output) = Command::new(program).args(arguments).output() else {
+        println!("skipped: {program} is not installed");
+        return None;
+    };
+    let said = said(output);
+    assert_eq!((said.status, said.log.as_str()), (0, ""), "{program}");
+    Some(said.out)
+}
+
+/// The words of every command, those of `etl` itself first.
+fn commands() -> Vec<Vec<String>> {
+    fn add(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        found.push(words.to_vec());
+        for below in command.get_subcommands() {
+            add(
+                below,
+                &[words, &[below.get_name().to_owned()]].concat(),
+                found,
+            );
+        }
+    }
+    let mut found = Vec::new();
+    add(&Cli::command(), &[], &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    found
+}
+
+#[test]
+fn completions_know_the_commands_and_the_values_of_options() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("etl");
+    fs::write(&script, etl(&["completions", "bash"]).out).expect("the folder can be written");
+    for (typed, offered) in [("etl st", "status"), ("etl run --source ''", "users cards")] {
+        let bash = format!(
+            "source {}; COMP_WORDS=({typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+             _etl etl \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        if let Some(output) = output_of("bash", &["--norc", "-euc", &bash]) {
+            assert_eq!(output.trim_end(), offered, "{typed}");
         }
     }
 }
 
-fn succeeded(program: &str, output: Output) -> String {
-    let said = said(output);
-    assert_eq!((said.status, said.log.as_str()), (0, ""), "{program}");
-    said.out
-}
-
-/// A script that a shell reads, in a file of its own.
-fn completions(shell: &str) -> (TempDir, String) {
-    let said = etl(&["completions", shell]);
-    assert_eq!((said.status, said.log.as_str()), (0, ""));
+#[test]
+fn every_command_has_a_manual_page_with_its_examples() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("_etl");
-    fs::write(&path, said.out).expect("the temporary folder can be written");
-    let path = path.to_str().expect("UTF-8").to_owned();
-    (folder, path)
-}
-
-#[test]
-fn bash_completes_commands_options_and_values() {
-    let (_folder, path) = completions("bash");
-    let offers = |words: &str, last: usize| {
-        let script = format!(
-            "source {path}; COMP_WORDS=({words}); COMP_CWORD={last}
-             _etl etl \"${{COMP_WORDS[last]}}\" \"${{COMP_WORDS[last-1]}}\"; echo \"${{COMPREPLY[@]}}\""
-        )
-        .replace("[last", &format!("[{last}"));
-        tried("bash", &["--norc", "-euc", &script]).unwrap_or_default()
-    };
-    assert_eq!(offers("etl st", 1), "status\n");
-    assert_eq!(offers("etl status --max", 2), "--max-lag\n");
-    assert_eq!(
-        offers("etl status --format ''", 3),
-        "text json prometheus\n"
-    );
-    assert_eq!(offers("etl run --source ''", 3), "users cards\n");
-    assert_eq!(
-        offers("etl rejected list --reason un", 4),
-        "unknown_type unreadable\n"
-    );
-}
-
-#[test]
-fn zsh_and_fish_take_their_completions() {
-    let (_folder, path) = completions("zsh");
-    tried("zsh", &["-f", "-n", &path]);
-    let (_folder, path) = completions("fish");
-    let offers = format!("source {path}; complete --do-complete 'etl sta'");
-    if let Some(offers) = tried("fish", &["--no-config", "-c", &offers]) {
-        assert!(offers.starts_with("status\t"), "{offers}");
+    let path = folder.path().join("page.1");
+    let page = path.to_str().expect("UTF-8");
+    let mut pages = Vec::new();
+    for words in commands() {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = etl(&[&["man"], &words[..]].concat());
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{words:?}");
+        fs::write(&path, said.out).expect("the folder can be written");
+        // With all warnings that there are, wide enough for any line.
+        let arguments = ["-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=200n", page];
+        pages.extend(output_of("groff", &arguments).map(|page| (words.join(" "), page)));
     }
-}
-
-#[test]
-fn the_manual_has_a_page_for_each_command() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for (words, title, content) in [
-        (vec![], ".TH etl 1", "etl\\-run(1)"),
-        (vec!["run"], ".TH etl-run 1", "\\-\\-since"),
-        (vec!["status"], ".TH etl-status 1", "\\-\\-max\\-lag"),
-    ] {
-        let said = etl(&[&["man"], words.as_slice()].concat());
-        assert_eq!((said.status, said.log.as_str()), (0, ""));
-        assert!(said.out.contains(title), "{title}");
-        assert!(said.out.contains(content), "{content}");
-        assert!(said.out.contains("Examples"), "{title}");
-        let path = folder.path().join("page.1");
-        fs::write(&path, said.out).expect("the temporary folder can be written");
-        // All warnings that there are, of a page as `man` sets it.
-        tried(
-            "groff",
-            &["-man", "-ww", "-z", "-Tutf8", path.to_str().expect("UTF-8")],
+    for (words, page) in &pages {
+        assert!(page.contains("\nEXAMPLES\n       "), "{words}: {page}");
+        assert!(page.contains("\nENVIRONMENT\n"), "{words}: {page}");
+        assert!(!page.contains("Examples:"), "{words}: {page}");
+    }
+    let page = |wanted: &str| pages.iter().find(|(words, _)| words == wanted);
+    if let Some((_, run)) = page("run") {
+        assert!(
+            run.contains("\n       etl run [--inbox FOLDER] [--inbox-name NAME] [--since TIME] "),
+            "{run}"
         );
+        // One example a line.
+        assert!(
+            run.contains(
+                "\n       etl run\n       etl run --since 2026-11-01 --dry-run\n       etl run --since 36h"
+            ),
+            "{run}"
+        );
+        assert!(
+            run.contains("\n       ETL_INBOX\n              In the place of --inbox."),
+            "{run}"
+        );
+    }
+    if let Some((_, status)) = page("status") {
+        assert!(status.contains(" [--watch [SECONDS]] "), "{status}");
     }
     let said = etl(&["man", "runn"]);
     assert_eq!(said.status, 2);
@@ -107,58 +113,100 @@ fn the_manual_has_a_page_for_each_command() {
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    // The names that stand under "Commands:", with those of the commands below them.
-    fn commands(words: &[&str]) -> Vec<Vec<String>> {
-        let help = etl(&[words, &["--help"]].concat()).out;
-        assert!(
-            help.contains("Examples:\n"),
-            "etl {}: {help}",
-            words.join(" ")
-        );
-        let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
-        let names = listed
-            .lines()
-            .take_while(|line| !line.is_empty())
-            .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-            .filter_map(|line| line.split_whitespace().next())
-            .filter(|name| *name != "help");
-        let mut found = Vec::new();
-        for name in names {
-            let words = [words, &[name]].concat();
-            found.push(words.iter().map(|word| word.to_string()).collect());
-            found.extend(commands(&words));
-        }
-        found
-    }
-    let found = commands(&[]);
-    for command in ["run", "status", "completions", "man"] {
-        assert!(
-            found.contains(&vec![command.to_owned()]),
-            "{command}: {found:?}"
-        );
+    for words in commands() {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = etl(&[&words[..], &["--help"]].concat()).out;
+        assert!(help.contains("\nExamples:\n  etl "), "{words:?}: {help}");
     }
 }
 
 #[test]
-fn a_slip_of_the_finger_is_recognised() {
+fn a_typing_error_is_recognised() {
     for (arguments, meant) in [
-        (vec!["stauts"], "'status'"),
-        (vec!["run", "--sinc", "7d"], "'--since'"),
-        (vec!["run", "--source", "card"], "'cards'"),
-        (vec!["status", "--format", "jsn"], "'json'"),
+        (&["stauts"][..], "'status'"),
+        (&["run", "--sinc", "7d"], "'--since'"),
+        (&["run", "--source", "card"], "'cards'"),
         (
-            vec!["rejected", "list", "--reason", "missing-field"],
+            &["rejected", "list", "--reason", "missing-field"],
             "'missing_field'",
         ),
     ] {
-        let said = etl(&arguments);
+        let said = etl(arguments);
         assert_eq!(said.status, 2);
         assert!(said.log.contains(meant), "{}", said.log);
     }
 }
 
 #[test]
-fn a_reason_that_there_is_not_is_refused_with_those_that_there_are() {
+fn a_value_that_cannot_be_read_is_refused_with_what_is_wanted() {
+    let least = "a whole number of at least 1 is wanted";
+    let age = "an age is wanted, such as 90s, 10m, 36h or 7d";
+    for (arguments, wanted) in [
+        (&["run", "--batch-size", "0"][..], least),
+        (&["run", "--batch-size", "many"], least),
+        (&["run", "--max-file-size", "0"], least),
+        (
+            &["run", "--max-file-size", "99999999999"],
+            "the most is 16777216",
+        ),
+        (&["run", "--settle", "soon"], age),
+        (&["run", "--overlap", "60"], age),
+        (&["run", "--max-ahead=-1d"], age),
+        (&["run", "--since", "soon"], "a date (2026-11-23), a time "),
+        (&["status", "--watch", "0"], least),
+        (&["status", "--max-lag", ""], age),
+        (&["rejected", "list", "--limit", "0"], least),
+        (
+            &["rejected", "list", "--limit", "99999999999"],
+            "the most is 4294967295",
+        ),
+        (&["rejected", "show", "seven"], "a whole number is wanted"),
+        (&["rejected", "retry", "7,12"], "a whole number is wanted"),
+        (
+            &["rejected", "dismiss", "--card", "x", "--note", "x"],
+            "a whole number is wanted",
+        ),
+        (
+            &["history", "card", "9223372036854775808"],
+            "a whole number is wanted",
+        ),
+        (&["run", "--inbox-name", "a b"], "letters, digits"),
+    ] {
+        let said = etl(arguments);
+        assert_eq!((said.status, said.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(said.log.contains(wanted), "{arguments:?}: {}", said.log);
+        for parser in [
+            "digit found",
+            "non-zero type",
+            "..=",
+            "expected number",
+            "time unit",
+        ] {
+            assert!(!said.log.contains(parser), "{}", said.log);
+        }
+    }
+}
+
+#[test]
+fn what_the_environment_sets_is_not_shown_as_required() {
+    let output = Command::new(env!("CARGO_BIN_EXE_etl"))
+        .arg("report")
+        .env_clear()
+        .env("DATABASE_URL", "postgresql://user:password@host/database")
+        .env("ETL_LOG_FORMAT", "json")
+        .output();
+    let said = said(output.expect("etl can be started"));
+    assert_eq!(said.status, 2);
+    assert!(
+        said.log
+            .contains("\nUsage: etl report [OPTIONS] <FILE.html>\n"),
+        "{}",
+        said.log
+    );
+}
+
+#[test]
+fn an_unknown_reason_is_refused_with_those_that_there_are() {
     let said = etl(&["rejected", "list", "--reason", "typo"]);
     assert_eq!((said.status, said.out.as_str()), (2, ""));
     let known = said

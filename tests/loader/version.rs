@@ -1,4 +1,4 @@
-//! What `etl --version` says, which the build script finds out.
+//! What `etl --version` prints, which the build script finds out.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +46,7 @@ fn the_version_names_the_commit_wherever_the_sources_come_from() {
         "rustc",
         &["--edition=2024", "-o", &place("script"), script],
     );
-    let told = |folder: &Path, commit: &str| {
+    let version_of = |folder: &Path, commit: &str| {
         let mut command = Command::new(place("script"));
         command
             .current_dir(folder)
@@ -66,30 +66,36 @@ fn the_version_names_the_commit_wherever_the_sources_come_from() {
     for file in ["src/commit", "src/.gitattributes"] {
         fs::copy(root.join(file), sources.join(file)).expect("the sources are here");
     }
-    assert_eq!(told(&sources, ""), "9.9.9");
+    assert_eq!(version_of(&sources, ""), "9.9.9");
     let given = "0123456789abcdef0123456789abcdef01234567";
-    assert_eq!(told(&sources, given), "9.9.9 (0123456789ab)");
+    assert_eq!(version_of(&sources, given), "9.9.9 (0123456789ab)");
 
     // A checkout, as it was committed and with a change.
     git(&sources, &["init", "--quiet"]);
     git(&sources, &["add", "."]);
     git(&sources, &["commit", "--quiet", "-m", "x"]);
     let commit = git(&sources, &["rev-parse", "HEAD"])[..12].to_owned();
-    assert_eq!(told(&sources, ""), format!("9.9.9 ({commit})"));
+    assert_eq!(version_of(&sources, ""), format!("9.9.9 ({commit})"));
     git(
         &sources,
         &["archive", "--prefix=packed/", "-o", "../packed.tar", "HEAD"],
     );
     fs::write(sources.join("src/main.rs"), "").expect("the temporary folder can be written");
-    assert_eq!(told(&sources, ""), format!("9.9.9 ({commit}, modified)"));
+    assert_eq!(
+        version_of(&sources, ""),
+        format!("9.9.9 ({commit}, modified)")
+    );
 
     // An archive, on its own and in a checkout of something else.
     run_in(here, "tar", &["-xf", "packed.tar"]);
-    assert_eq!(told(&here.join("packed"), ""), format!("9.9.9 ({commit})"));
+    assert_eq!(
+        version_of(&here.join("packed"), ""),
+        format!("9.9.9 ({commit})")
+    );
     run_in(&sources, "tar", &["-xf", "../packed.tar"]);
     git(&sources, &["commit", "--quiet", "--allow-empty", "-m", "y"]);
     assert_eq!(
-        told(&sources.join("packed"), ""),
+        version_of(&sources.join("packed"), ""),
         format!("9.9.9 ({commit})")
     );
 }
