@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use postgres::Row;
 use serde::Serialize;
 
-use crate::inbox_name::InboxName;
 use crate::escape::printable;
+use crate::inbox_name::InboxName;
 use crate::warehouse::error::{Doing, Error};
 use crate::warehouse::rows::RowReader;
 
