@@ -98,7 +98,7 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
     // By hand, while cron goes on.
     let status = project.by_hand(&["status"]);
     assert!(status.contains("dim_card"), "{status}");
-    project.by_hand(&["run", "--since", "7d"]);
+    project.by_hand(&["run", "--reconcile"]);
     let report = project.by_hand(&["report", "-"]);
     assert!(report.trim_end().ends_with("</html>"), "{report}");
 
