@@ -388,3 +388,38 @@ fn a_dry_run_meets_a_broken_key_as_the_run_does() {
         tried.out
     );
 }
+
+#[test]
+fn a_time_without_end_in_any_table_is_an_error_and_no_panic() {
+    for (change, arguments, expected) in [
+        (
+            "update etl.checkpoint set offset_at = 'infinity'",
+            &["run"][..],
+            "claiming the checkpoints",
+        ),
+        (
+            "insert into etl.pending_file values ('cards', 'main', 'x.json', '-infinity', 'it is pending')",
+            &["run"],
+            "claiming the checkpoints",
+        ),
+        (
+            "update landing.rejected_event set file_modified_at = 'infinity'",
+            &["rejected", "retry"],
+            "reading rejected documents",
+        ),
+        (
+            "update landing.rejected_event set file_changed_at = '-infinity'",
+            &["rejected", "retry"],
+            "reading rejected documents",
+        ),
+    ] {
+        let loader = three_versions();
+        loader.put("cards/bad.json", "[]");
+        loader.run(&[]);
+        execute(&loader, change);
+        let said = loader.etl(arguments);
+        assert_eq!(said.status, 1, "{change}: {}", said.log);
+        assert!(said.log.contains(expected), "{change}: {}", said.log);
+        assert!(!said.log.contains("panicked"), "{change}: {}", said.log);
+    }
+}
