@@ -45,6 +45,7 @@ mod schema;
 mod server;
 mod shared_database;
 mod shell;
+mod slow_disk;
 mod statements;
 mod status;
 mod system_calls;
