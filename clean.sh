@@ -37,8 +37,8 @@ die() {
 
 # ---- One script at a time
 
-# lock_folder: takes the lock on this folder until the script ends, and fails if another script has it. Commands in the
-# background are started without it (folder_lock closed), so that none of them holds it longer than the script.
+# lock_folder: takes the lock on this folder until the script ends, and fails if another script has it. Commands that
+# last are started without it (folder_lock closed), so that none of them holds it longer than the script.
 lock_folder() {
   local status=0
   [[ -n $folder_lock ]] || exec {folder_lock}<.

@@ -548,7 +548,7 @@ run_docker() {
     die "they did not start: see the messages above; if a port is taken, DWH_PORT sets another"
   fi
   database_up=true
-  prune_images >/dev/null 2>&1 || true
+  prune_images >/dev/null 2>&1 {folder_lock}<&- || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
   echo "  by hand:  ./compose.sh exec --user etl etl etl status"

@@ -9,7 +9,7 @@ mod model;
 #[path = "../loader/tables.rs"]
 mod tables;
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -162,10 +162,9 @@ fn a_start_with_containers_is_refused_while_they_run_and_a_clean_removes_them() 
     project.compose(&["build", "etl"]);
     fs::remove_dir_all(project.folder.path().join("data")).expect("the folder is ours");
     let mut first = project.rerun(&["--docker"]);
-    let events = project.inbox().join("cards");
-    eventually("the first events", || {
-        first.try_wait().is_ok_and(|status| status.is_none())
-            && fs::read_dir(&events).is_ok_and(|mut files| files.next().is_some())
+    eventually("containers", || {
+        let printed = fs::read_to_string(project.folder.path().join("log"));
+        printed.is_ok_and(|printed| printed.contains("Running:"))
     });
     let warehouse = project.by_script(&["ps", "--quiet", "dwh"]);
     eventually("loading", || {
@@ -454,10 +453,11 @@ impl Project {
         command
     }
 
-    /// Starts ./rerun.sh.
+    /// Starts ./rerun.sh; what it prints comes to the file `log`.
     fn rerun(&self, arguments: &[&str]) -> Child {
+        let log = File::create(self.folder.path().join("log")).expect("the folder is ours");
         self.script("rerun.sh", arguments)
-            .stdout(Stdio::null())
+            .stdout(log)
             .stderr(Stdio::null())
             .spawn()
             .expect("the script can be started")
