@@ -82,14 +82,19 @@ impl Loader {
         inbox.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Empties the inbox and the database.
-    pub fn empty(&self) {
+    /// Empties the folders of the inbox.
+    pub fn empty_inbox(&self) {
         for folder in ["users", "cards"] {
-            for entry in std::fs::read_dir(self.path(folder)).expect("the inbox can be listed") {
-                std::fs::remove_file(entry.expect("the inbox can be listed").path())
+            for entry in fs::read_dir(self.path(folder)).expect("the inbox can be listed") {
+                fs::remove_file(entry.expect("the inbox can be listed").path())
                     .expect("the inbox can be emptied");
             }
         }
+    }
+
+    /// Empties the inbox and the database.
+    pub fn empty(&self) {
+        self.empty_inbox();
         self
         .client()
         .batch_execute(

@@ -46,6 +46,7 @@ mod server;
 mod shared_database;
 mod shell;
 mod slow_disk;
+mod starved;
 mod statements;
 mod status;
 mod system_calls;
