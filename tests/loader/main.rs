@@ -40,6 +40,7 @@ mod proxy;
 mod rejected;
 mod replaced_files;
 mod report;
+mod resumed;
 mod roles;
 mod schema;
 mod server;
