@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod concurrent;
 mod copies;
+mod damage;
 mod damaged;
 mod database_faults;
 mod dictionary;

@@ -79,7 +79,7 @@ fn a_system_without_threads_makes_a_run_slower_or_fail_and_never_panic() {
                     "{}",
                     said.log
                 );
-                loader.empty_inbox();
+                loader.empty_inbox("");
             }
         }
     }
