@@ -16,6 +16,10 @@ use signal_hook::{flag, low_level};
 /// Signals within this time are one: `timeout` sends its own to the process and to its group.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// How long a run that was asked to end may take to the end of its step. It may wait for a lock of
+/// somebody else's, or for somebody who reads its log. `docker stop` kills after 10 s.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
+
 /// A signal that has asked the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(c_int);
@@ -52,7 +56,8 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Listens for a signal that asks to end. A second one ends the program at once.
+/// Listens for a signal that asks to end. A second one ends the program at once, and so does the end
+/// of [`STEP_LIMIT`].
 #[derive(Debug)]
 pub struct Interruption {
     /// Its number, zero before.
@@ -105,9 +110,11 @@ fn listen() -> io::Result<Interruption> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     // Without a thread a second signal is like the first one.
     let armed = thread::Builder::new().spawn(move || {
-        if signals.forever().next().is_some() {
+        if let Some(number) = signals.forever().next() {
             thread::sleep(TOGETHER);
             ends_at_once.store(true, Ordering::SeqCst);
+            thread::sleep(STEP_LIMIT);
+            Signal(number).end();
         }
     });
     drop(armed);

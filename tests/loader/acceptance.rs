@@ -351,6 +351,18 @@ fn each_bad_document_is_kept_whole_with_its_reason_and_disturbs_nothing() {
             "payload.unknown is 1e200000",
         ),
         (
+            "number_that_grows",
+            unknown("1e131071"),
+            "out_of_range",
+            "payload.unknown is 1e131071, which makes the document more than twice as long",
+        ),
+        (
+            "small_numbers_that_grow",
+            unknown(&format!("[{}0]", "1e-500,".repeat(10))),
+            "out_of_range",
+            "payload.unknown is 1e-500, which makes the document more than twice as long",
+        ),
+        (
             "numbers_unknown",
             unknown(&format!("[{}0]", "1e131071,".repeat(200))),
             "out_of_range",
@@ -432,6 +444,17 @@ fn each_good_document_is_loaded_as_it_stands() {
         loader.put(&format!("users/{number}.json"), text);
     }
     assert_eq!(loader.run(&[])["loaded"], documents.len());
+    let longest = documents
+        .iter()
+        .map(Vec::len)
+        .max()
+        .expect("there are some");
+    let stored = loader.value("select max(octet_length(extra::text)) from landing.user_event");
+    let stored: usize = stored.parse().expect("a number");
+    assert!(
+        stored <= longest + 1_024,
+        "{stored} of at most {longest} bytes"
+    );
     let found = loader.query(
         "select user_id, event_at::text, name, score, extra from landing.user_event order by file_name",
     );

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::books;
 use crate::killed::put_some;
-use crate::loader::{Loader, card_event, event_id, finish, start};
+use crate::loader::{Loader, card_event, event_id, finish, numbered_user, start};
 use crate::obstacle::{Obstacle, Step};
 use crate::proxy::{Cut, Proxy};
 
@@ -193,4 +193,61 @@ fn runs_that_wait_for_both_sources_do_not_wait_for_each_other() {
     finish_well([first, second].into_iter().chain(waiting));
     assert!(began.elapsed() < CLAIM_LASTS, "{:?}", began.elapsed());
     books::settle(&loader);
+}
+
+/// Each of two runs has more files of its own than a chunk, and then one of the other's, so that each
+/// needs the dimension that the other one has locked.
+#[test]
+fn runs_that_need_each_others_dimension_end() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let card = |number: u64| {
+        card_event(
+            &event_id(number),
+            "2026-11-20 10:00:00",
+            number as i64,
+            3,
+            true,
+        )
+        .to_string()
+    };
+    let user = |number: u64| numbered_user(number).to_string();
+    // A chunk ends after 8 MiB.
+    let padded = |mut event: String| {
+        event.push_str(&" ".repeat(1 << 20));
+        event
+    };
+    let shared = loader.make_inbox("shared");
+    for number in 1..=9_u64 {
+        loader.put(&format!("shared/users/{number}.json"), padded(user(number)));
+        loader.put(&format!("shared/cards/{number}.json"), padded(card(number)));
+    }
+    thread::sleep(Duration::from_millis(20));
+    loader.put("shared/users/card.json", card(10));
+    loader.put("shared/cards/user.json", user(10));
+    let run = |source: &str| {
+        let arguments = [
+            "run",
+            "--json",
+            "--inbox",
+            &shared,
+            "--max-file-size",
+            "2000000",
+        ];
+        loader.start(&[&arguments[..], &["--source", source]].concat())
+    };
+    // Both wait with the first of their own, each with its own dimension locked.
+    let mut obstacles = [
+        Obstacle::table(&loader, "landing.user_event", "share"),
+        Obstacle::table(&loader, "landing.card_event", "share"),
+    ];
+    let runs = ["users", "cards"].map(run);
+    obstacles[0].wait_for_runs(2);
+    drop(obstacles);
+    for run in runs {
+        let said = finish(run);
+        assert_eq!(said.status, 0, "{}", said.log);
+        assert!(said.out.contains("\"loaded\":10"), "{}", said.log);
+    }
+    books::check_inboxes(&loader, &[loader.path("shared")]);
 }

@@ -82,21 +82,25 @@ impl Loader {
         inbox.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Empties the inbox and the database.
-    pub fn empty(&self) {
+    /// Empties the folders of an inbox.
+    pub fn empty_inbox(&self, name: &str) {
         for folder in ["users", "cards"] {
-            for entry in std::fs::read_dir(self.path(folder)).expect("the inbox can be listed") {
-                std::fs::remove_file(entry.expect("the inbox can be listed").path())
+            let folder = self.path(name).join(folder);
+            for entry in fs::read_dir(folder).expect("the inbox can be listed") {
+                fs::remove_file(entry.expect("the inbox can be listed").path())
                     .expect("the inbox can be emptied");
             }
         }
+    }
+
+    /// Empties the inbox and the database.
+    pub fn empty(&self) {
+        self.empty_inbox("");
         self
         .client()
         .batch_execute(
             "truncate warehouse.dim_user, warehouse.dim_card, landing.user_event, landing.card_event,
-                      landing.rejected_event, etl.recent_file, etl.run;
-             update etl.checkpoint
-             set offset_at = null, advanced_at = null, loaded = 0, duplicates = 0, rejected = 0, pending = 0",
+                      landing.rejected_event, etl.checkpoint, etl.recent_file, etl.pending_file, etl.run",
         )
         .expect("the tables can be emptied");
     }
