@@ -9,7 +9,7 @@
 # ETL_BASE_IMAGES program that makes base images which can neither be found nor pulled, given their names
 # PROMTOOL        Prometheus' promtool (default: the one on the PATH); its part of the tests is skipped without
 # PROPTEST_CASES  random cases of the timeline property (default 200)
-# ETL_KILLS       runs to kill at random moments (default 100); a quarter as many sessions are ended and as many
+# ETL_KILLS       runs to kill at random times (default 100); a quarter as many sessions are ended and as many
 #                 connections cut, and the server is restarted once for every twenty
 set -euo pipefail
 cd "$(dirname "$0")/.."

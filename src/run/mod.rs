@@ -136,7 +136,14 @@ impl<'r> Run<'r> {
             .collect();
         self.be_busy(&claimed)?;
         let result = self.load(client, claim);
-        self.give_back(client, &claimed, &result);
+        // The connection broke, or the client gave it up, as it does where a copy cannot begin.
+        if client.is_closed() {
+            match Warehouse::connect(address) {
+                Ok(again) => warehouse = again,
+                Err(error) => log::debug!("the failure cannot be written down: {error}"),
+            }
+        }
+        self.give_back(warehouse.client(), &claimed, &result);
         result
     }
 

@@ -191,8 +191,8 @@ impl Retry<'_> {
             true => self.try_all(client, inbox),
             false => self.validate_all(&mut Target::Kept(client), inbox),
         };
-        checkpoints::finish(client, self.run_id, &[], clock::now())?;
-        done
+        let given_back = checkpoints::finish(client, self.run_id, &[], clock::now());
+        done.and(given_back.map_err(Error::from))
     }
 
     /// Validates them all, and then rolls that back.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What it costs that the warehouse defends its timelines, next to other ways of doing so: for each way, the bulk insert
-# of all versions with its commit, late events that split versions, and what it refuses.
+# What the constraints of the dimensions cost, next to other ways of keeping timelines right: for each way, the bulk
+# insert of all versions with its commit, late-arriving events that split versions, and what it refuses.
 #
 #   tests/bench/constraints.sh           in a PostgreSQL of its own, with 100,000 card events
 #   tests/bench/constraints.sh URL       in a database with a filled warehouse.dim_card; makes the schema bench there
 #
 # PG_BIN  folder of the PostgreSQL programs (default: the newest installed)
-# ROUNDS  measurements of each way, in turns (default 7); medians are shown
+# ROUNDS  alternating measurements of each way (default 7); medians are shown
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -130,7 +130,7 @@ for ((round = 0; round <= rounds; round++)); do
   done
 done
 
-# refuses WAY SQL: whether statements that break a timeline fail, tried and undone either way.
+# refuses WAY SQL: whether statements that break a timeline fail, tried and rolled back either way.
 refuses() {
   if psql -Xq -v ON_ERROR_STOP=1 "$url" -c "begin; $2; set constraints all immediate; rollback" >/dev/null 2>&1; then
     echo no

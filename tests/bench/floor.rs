@@ -24,7 +24,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Asks for the times of every file.
+/// Stats every file.
 pub fn stat(files: &[PathBuf]) {
     for file in files {
         std::hint::black_box(fs::symlink_metadata(file).expect("the file is there"));

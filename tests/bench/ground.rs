@@ -86,7 +86,7 @@ impl Ground {
         Client::connect(&server().url(&self.database), NoTls).expect("the server is there")
     }
 
-    /// An empty database in the place of the one so far, its schema made.
+    /// An empty database in the place of the one so far, with the schema.
     pub fn empty_warehouse(&mut self) {
         self.database = server().create_database();
         let empty = tempfile::tempdir().expect("a temporary folder");
@@ -124,8 +124,7 @@ impl Ground {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Runs `etl run` with more arguments and tells how long it took, from the outside, and what it
-    /// says it did.
+    /// Runs `etl run` with more arguments; returns how long it took, from the outside, and its summary.
     pub fn run(&self, arguments: &[&str]) -> (Duration, Value) {
         let began = Instant::now();
         let said = self.etl(
@@ -139,8 +138,8 @@ impl Ground {
         )
     }
 
-    /// Lands the cards' files with dlt, by the Python that `PYTHON` names, and tells how long that
-    /// took from inside, so that starting Python does not count.
+    /// Lands the cards' files with dlt, by the Python that `PYTHON` names; returns how long that took
+    /// from inside, so that starting Python does not count.
     pub fn land_with_dlt(&self) -> Duration {
         let url = format!(
             "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{}",
@@ -166,7 +165,7 @@ impl Ground {
         }
     }
 
-    /// Runs `etl run` and tells how long it took and the most memory it had, in bytes.
+    /// Runs `etl run`; returns how long it took and the most memory it had, in bytes.
     pub fn run_and_watch_memory(&self) -> (Duration, u64) {
         let began = Instant::now();
         let mut child = self
@@ -176,9 +175,9 @@ impl Ground {
         let status = format!("/proc/{}/status", child.id());
         let mut peak = 0;
         loop {
-            // The kernel keeps the peak; the last look before the end tells it.
-            let look = fs::read_to_string(&status).unwrap_or_default();
-            let kilobytes = look
+            // The kernel keeps the peak; the last reading before the end counts.
+            let reading = fs::read_to_string(&status).unwrap_or_default();
+            let kilobytes = reading
                 .lines()
                 .find_map(|line| line.strip_prefix("VmHWM:"))
                 .and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());

@@ -48,12 +48,12 @@ fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
 }
 
-/// The program: its size, and the time until it speaks with the server.
+/// The program: its size, and the time until it talks to the server.
 pub fn program() {
     let binary = env!("CARGO_BIN_EXE_etl");
     let bytes = fs::metadata(binary).expect("the program is there").len();
     println!("  binary          {:.2} MB", bytes as f64 / 1e6);
-    // To an address at which somebody listens and says nothing, until the first byte is there.
+    // To an address at which somebody listens and does not answer, until the first byte is there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("a port").port();
     let url = format!("postgresql://postgres@127.0.0.1:{port}/x?sslmode=disable");
@@ -66,7 +66,7 @@ pub fn program() {
                 .spawn()
                 .expect("etl can be started");
             let (mut peer, _) = listener.accept().expect("etl connects");
-            std::io::Read::read(&mut peer, &mut [0]).expect("etl speaks");
+            std::io::Read::read(&mut peer, &mut [0]).expect("etl talks");
             let elapsed = began.elapsed();
             child.kill().expect("etl is ours");
             child.wait().expect("etl is ours");
@@ -144,8 +144,16 @@ pub fn dlt() {
     );
 }
 
-/// A few new files in a folder of many old ones: the floor, which lists and asks for every file's
-/// times, and a run.
+/// The time of an event after all those of the services, and less than `--max-ahead` from now.
+fn later(round: usize, number: usize) -> String {
+    let seconds = round * NEW_FILES + number;
+    let at = chrono::Utc::now()
+        + chrono::TimeDelta::hours(1)
+        + chrono::TimeDelta::seconds(seconds as i64);
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A few new files in a folder of many old ones: the floor, which is list and `lstat`, and a run.
 fn steady_in(ground: &Ground) -> (Duration, Duration) {
     let (mut floors, mut runs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -153,7 +161,7 @@ fn steady_in(ground: &Ground) -> (Duration, Duration) {
         for number in 0..NEW_FILES {
             ground.put_card(
                 &format!("{round}-{number}.json"),
-                &format!("2027-01-01 00:{round:02}:{number:02}"),
+                &later(round, number),
                 number as i64,
                 round % 2 == 0,
             );
@@ -165,17 +173,18 @@ fn steady_in(ground: &Ground) -> (Duration, Duration) {
     (median(floors), median(runs))
 }
 
-/// Waits until what was loaded lately was loaded long ago: the default overlap, and slack.
-fn grow_old() {
+/// Waits until the processed files are no recent ones: the default overlap, and slack.
+fn wait_for_overlap() {
     std::thread::sleep(Duration::from_secs(65));
 }
 
-/// A steady run in a folder of 100,000: at most 1.5 times list and `lstat`, plus 30 ms.
+/// A steady run in a folder of 100,000: at most 1.5 times list and `lstat`, plus 30 ms; and idle
+/// ones.
 pub fn steady() {
     let ground = Ground::new();
     ground.write_cards(BURST);
     ground.run(&[]);
-    grow_old();
+    wait_for_overlap();
     let (floor, run) = steady_in(&ground);
     let limit = floor.mul_f64(1.5) + Duration::from_millis(30);
     println!("  list and lstat  {}", millis(floor));
@@ -187,41 +196,26 @@ pub fn steady() {
     idle_in(&ground);
 }
 
-/// Runs that find nothing, in a folder at rest: at most 15 ms beyond starting a process and one
-/// round trip.
+/// Runs that find nothing: at most 15 ms beyond list and `lstat`.
 fn idle_in(ground: &Ground) {
-    grow_old();
-    // This one lists the folder, and those after it need not for as long as it rests.
-    ground.run(&[]);
+    wait_for_overlap();
     let (mut floors, mut runs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        floors.push(time(|| {
-            Command::new(env!("CARGO_BIN_EXE_etl"))
-                .arg("--version")
-                .stdout(Stdio::null())
-                .status()
-                .expect("etl can be started")
-        }));
+        floors.push(time(|| floor::stat(&floor::list(&ground.inbox("cards")))));
         let (elapsed, summary) = ground.run(&[]);
         assert_eq!(summary["files"], 0, "{summary}");
         runs.push(elapsed);
     }
-    let mut client = ground.client();
-    let trips = (0..ROUNDS)
-        .map(|_| time(|| client.simple_query("select 1").expect("the server answers")))
-        .collect();
-    let (start, trip, run) = (median(floors), median(trips), median(runs));
+    let (floor, run) = (median(floors), median(runs));
     println!(
-        "  nothing new     {}   {} beyond a start ({}) and a round trip ({})",
+        "  nothing new     {}   list and lstat {}",
         millis(run),
-        millis(run.saturating_sub(start + trip)),
-        millis(start),
-        millis(trip)
+        millis(floor)
     );
 }
 
-/// A late event in the middle of a key's history: with 100,000 versions at most 3 times what it
-/// takes with 10.
+/// A late-arriving event in the middle of a key's history: with 100,000 versions at most 3 times what
+/// it takes with 10.
 pub fn late() {
     let mut ground = Ground::new();
     ground.empty_warehouse();
@@ -232,7 +226,7 @@ pub fn late() {
     let (mut shorts, mut longs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS * 3 {
         for ((card_id, versions), times) in [(short, &mut shorts), (long, &mut longs)] {
-            // Between two moments of the history, so that a version is split.
+            // Between two times of the history, so that a version is split.
             let second = versions / 2;
             let at = chrono::DateTime::from_timestamp(1_700_000_000 + second * 10 + 5, 0)
                 .expect("a time")
@@ -297,7 +291,7 @@ pub fn million() {
         MILLION as f64 / elapsed.as_secs_f64(),
         peak as f64 / 1e6
     );
-    grow_old();
+    wait_for_overlap();
     let (floor, run) = steady_in(&ground);
     println!("  list and lstat  {}", millis(floor));
     println!("  etl run         {}   {NEW_FILES} new files", millis(run));
@@ -317,7 +311,7 @@ pub fn scale() {
         for (ground, times) in grounds.iter_mut().zip(&mut times) {
             ground.put_card(
                 &format!("{round}.json"),
-                &format!("2027-01-01 00:00:{round:02}"),
+                &later(round, 0),
                 round as i64 * 7,
                 round % 2 == 0,
             );

@@ -13,7 +13,7 @@ use crate::server::{PASSWORD, server};
 fn the_warehouse_is_down() {
     let loader = Loader::new();
     loader.put_user(1);
-    // A port that nobody listens on, since it was free a moment ago.
+    // A port that nobody listens on, since it was free just now.
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port")

@@ -65,7 +65,7 @@ fn strike_server_process(client: &mut Client, function: &str) -> bool {
 }
 
 #[test]
-fn runs_whose_sessions_are_ended_or_cancelled_at_random_moments_load_everything_exactly_once() {
+fn runs_whose_sessions_are_ended_or_cancelled_at_random_times_load_everything_exactly_once() {
     let loader = Loader::new();
     let mut client = loader.client();
     let functions = ["pg_terminate_backend", "pg_cancel_backend"];
@@ -156,7 +156,7 @@ fn a_commit_whose_answer_is_lost_is_kept_and_one_that_never_arrives_is_not() {
 }
 
 #[test]
-fn a_server_restarted_at_random_moments_costs_runs_and_no_event() {
+fn a_server_restarted_at_random_times_costs_runs_and_no_event() {
     // What it has committed it has to find again.
     let server = Server::start(&[], &["synchronous_commit=on"]);
     let loader = Loader::on(&server);
@@ -239,6 +239,12 @@ fn what_an_administrator_does_to_a_run_is_reported_and_costs_no_event() {
         let said = finish(run);
         assert_failed(&said, &words);
         assert_failed(&said, &["while opening versions", "the next run goes on"]);
+        // It is written down with another connection.
+        let failure = loader.value("select distinct last_failure from etl.checkpoint");
+        assert!(
+            failure.contains("while opening versions") && said.log.contains(&failure),
+            "{failure}"
+        );
     }
     let set = |value: &str| {
         loader
@@ -349,6 +355,9 @@ fn a_table_that_somebody_has_locked_is_waited_for_in_bounds() {
     let other = Obstacle::table(&loader, "warehouse.dim_card", "exclusive");
     let said = loader.etl(&["run"]);
     assert_failed(&said, &["SQLSTATE 55P03", "lock_timeout", "usename"]);
+    let failing = "select count(*) from etl.checkpoint
+                   where failing_since is not null and last_failure like '%SQLSTATE 55P03%'";
+    assert_eq!(loader.value(failing), "2");
     // A run that is killed while it waits leaves a server process that waits no longer either.
     let mut killed = loader.start(&["run"]);
     obstacle.wait_for_runs(1);
@@ -370,6 +379,7 @@ fn a_table_that_somebody_has_locked_is_waited_for_in_bounds() {
     drop(obstacle);
     let said = finish(run);
     assert!(said.log.contains("loaded=1"), "{}", said.log);
+    assert_eq!(loader.value(failing), "0");
     drop(other);
     books::check(&loader);
 }

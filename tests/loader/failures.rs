@@ -76,12 +76,27 @@ fn a_missing_folder_stops_its_source_and_no_other() {
         error.contains("/cards") && error.contains("--inbox"),
         "{error}"
     );
+    // Why, and since when, is where the next one looks for it.
+    let failing = "select source, failing_since is not null, last_failed_at is not null, last_failure like '%/cards%'
+                   from etl.checkpoint order by source";
+    assert_eq!(
+        loader.query(failing),
+        ["cards|true|true|true", "users|false|false|"]
+    );
+    let since = "select failing_since from etl.checkpoint where source = 'cards'";
+    let first = loader.value(since);
+    assert_eq!(loader.etl(&["run"]).status, 1);
+    assert_eq!(loader.value(since), first);
     fs::create_dir(loader.path("cards")).expect("the inbox can be changed");
     loader.put(
         "cards/2.json",
         user_event(&event_id(2), "2026-11-23 20:10:20", 2, "Bob", 1.0).to_string(),
     );
     assert_eq!(loader.run(&[])["loaded"], 1);
+    assert_eq!(
+        loader.query(failing),
+        ["cards|false|true|true", "users|false|false|"]
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
-use crate::killed::{Moment, put_some, random_arguments};
+use crate::killed::{RandomPause, put_some, random_arguments};
 use crate::loader::{Loader, Said, said as said_by, start};
 use crate::log::parse;
 use crate::obstacle::{Obstacle, Step, halfway};
@@ -159,17 +159,17 @@ fn runs_interrupted_at_random_times_report_what_the_metadata_tables_have() {
     let loader = Loader::new();
     loader.run(&[]);
     let (mut number, mut interrupted, mut between_batches) = (0, 0, 0);
-    let mut moment = Moment::new();
+    let mut pause = RandomPause::new();
     while interrupted < INTERRUPTIONS {
         put_some(&loader, &mut number);
         let mut command: Command = loader.command(random_arguments());
         let began = Instant::now();
         let run = start(command.args(["--log-format", "json"]));
-        moment.wait();
+        pause.wait();
         send(&run, Signal::INT);
         let (by, said) = end(run);
         match by {
-            None => moment.note(began.elapsed()),
+            None => pause.note(began.elapsed()),
             Some(_) => interrupted += 1,
         }
         // Before it listens, it has nothing to report.

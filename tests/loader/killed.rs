@@ -1,5 +1,5 @@
-//! A run can be killed anywhere: what it has committed is kept, what it has not is not there, and
-//! the next run goes on. Exactly once, both ways.
+//! A run can be killed anywhere: what it has committed is durable, the rest is rolled back, and the
+//! next run goes on. Every event is loaded exactly once.
 
 use std::fs::File;
 use std::io::Write;
@@ -35,14 +35,14 @@ pub fn kills() -> usize {
 }
 
 /// A pause of a random length within what a run takes.
-pub struct Moment {
+pub struct RandomPause {
     /// The mean of the latest runs.
     run: Duration,
 }
 
-impl Moment {
-    pub fn new() -> Moment {
-        Moment {
+impl RandomPause {
+    pub fn new() -> RandomPause {
+        RandomPause {
             run: Duration::from_millis(50),
         }
     }
@@ -92,7 +92,7 @@ pub fn put_some(loader: &Loader, next: &mut u64) {
     }
 }
 
-/// Starts runs after each other, and does something to all but every fourth at a random moment,
+/// Starts runs after each other, and does something to all but every fourth after a random pause,
 /// until it has been done so often as it should: `strike` says whether it hit. Each run has some
 /// new events to load.
 pub fn batter(
@@ -102,7 +102,7 @@ pub fn batter(
     mut strike: impl FnMut(&mut Child) -> bool,
 ) -> usize {
     let (mut hits, mut number) = (0, 0);
-    let mut moment = Moment::new();
+    let mut pause = RandomPause::new();
     for round in 0.. {
         if hits >= strikes {
             break;
@@ -112,10 +112,10 @@ pub fn batter(
         let mut run = start(&mut start_run());
         if round % 4 == 0 {
             if check(&finish(run)) {
-                moment.note(began.elapsed());
+                pause.note(began.elapsed());
             }
         } else {
-            moment.wait();
+            pause.wait();
             hits += usize::from(strike(&mut run));
             check(&finish(run));
         }
@@ -137,7 +137,7 @@ pub fn check(said: &Said) -> bool {
     said.status == 0
 }
 
-/// Kills a run, and tells whether it was still there to be killed.
+/// Kills a run; returns whether it was still there to be killed.
 fn kill(run: &mut Child) -> bool {
     run.kill().expect("etl is ours");
     run.wait().expect("etl is ours").signal().is_some()
@@ -186,19 +186,19 @@ fn write_in_place(loader: &Loader, number: u64) {
 }
 
 #[test]
-fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_once() {
+fn runs_killed_at_random_times_while_services_write_load_every_event_exactly_once() {
     let loader = Loader::new();
     let cards = Service::start("cards", &loader);
     let mut users = Service::start("users", &loader);
     let (mut killed, mut in_place) = (0, 0);
-    let mut moment = Moment::new();
+    let mut pause = RandomPause::new();
     let wanted = kills();
     for round in 0.. {
         if killed >= wanted {
             break;
         }
         if round % 50 == 49 {
-            // Told to stop, it would; killed, it leaves half a file behind. It writes all its
+            // A signal to stop lets it finish; killed, it leaves half a file behind. It writes all its
             // users again.
             drop(users);
             users = Service::start("users", &loader);
@@ -219,9 +219,9 @@ fn runs_killed_at_random_moments_while_services_write_load_every_event_exactly_o
             write_in_place(&loader, in_place);
             in_place += 1;
             assert!(run.wait().expect("etl is ours").success());
-            moment.note(began.elapsed());
+            pause.note(began.elapsed());
         } else {
-            moment.wait();
+            pause.wait();
             killed += usize::from(kill(&mut run));
         }
     }
@@ -259,7 +259,7 @@ fn a_run_killed_after_any_step_is_rolled_back_and_the_next_one_loads_its_files()
         if terminated {
             obstacle.strike_run("pg_terminate_backend");
             let said = finish(run);
-            // Once all is committed, nothing is lost: the claim expires.
+            // Once all is committed, nothing has failed.
             let status = if step == Step::Commit { 0 } else { 1 };
             assert_eq!(said.status, status, "{}", said.log);
             // What the server said last can be lost with the connection, in a commit too.
@@ -295,7 +295,7 @@ fn a_run_killed_after_any_step_is_rolled_back_and_the_next_one_loads_its_files()
 /// Everything that a batch writes.
 fn state(loader: &Loader) -> Vec<String> {
     let checkpoint = "select source, inbox, folder_path, folder_inode, offset_at, advanced_at, newest_event_at, loaded,
-                             duplicates, rejected, pending, remaining, failing_since, last_failure
+                             duplicates, rejected, pending, remaining
                       from etl.checkpoint order by 1, 2";
     [
         "landing.user_event",
@@ -448,7 +448,7 @@ fn a_run_killed_after_its_commit_has_loaded_everything() {
         .spawn()
         .expect("etl can be started");
     let began = Instant::now();
-    // The schema is not there before the run has made it.
+    // The schema is not there before the run has created it.
     while loader.value("select to_regclass('etl.run') is null") == "true"
         || loader.value("select count(*) from etl.run") == "0"
     {

@@ -68,7 +68,7 @@ fn relations(loader: &Loader, schemas: &str, kinds: &str) -> Vec<String> {
          where nspname = any('{{{schemas}}}') and relkind = any('{{{kinds}}}')
          order by 1"
     ));
-    assert!(!found.is_empty(), "{schemas} hold nothing");
+    assert!(!found.is_empty(), "{schemas} have nothing");
     found
 }
 

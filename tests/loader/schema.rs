@@ -254,7 +254,7 @@ fn the_database_refuses_what_no_timeline_has() {
                 );
                 client
                     .batch_execute("rollback")
-                    .expect("what failed is undone");
+                    .expect("what failed is rolled back");
             }
         }
         for (what, sql) in chain.changes() {

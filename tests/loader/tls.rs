@@ -34,7 +34,7 @@ hostnossl plain all 127.0.0.1/32 scram-sha-256
 ";
 
 /// A certificate of X.509 version 1 and its key, which protects nothing. `openssl x509 -req` makes
-/// such a certificate unless it is told of extensions, and rustls cannot parse it.
+/// such a certificate unless it is given extensions, and rustls cannot parse it.
 const VERSION_1_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
 MIIBJjCBzQIUdzPWUlum74LJ0EVyC6C31qdNqu8wCgYIKoZIzj0EAwIwFDESMBAG
 A1UEAwwJYXV0aG9yaXR5MCAXDTI2MTEyNjEzNTA0MVoYDzIxMjYxMTAyMTM1MDQx
@@ -220,7 +220,7 @@ fn a_server_whose_certificate_a_stranger_has_issued_is_refused() {
 }
 
 /// Starts a server that shows a certificate and signs with another key than that of the certificate,
-/// and tells its port.
+/// and returns its port.
 fn impostor(
     certificate: CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,

@@ -1,6 +1,7 @@
 //! Documents made of the fuzzer's bytes: an event spelled in unusual ways, with hostile values in
 //! and around it. Most are accepted, since only those reach the database.
 
+use etl::entity::{AttributeKind, Kind};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 
 /// One thing in so many is wrong on purpose, so that a document of some twenty things is mostly an
@@ -40,29 +41,26 @@ type Member = (String, String);
 ///
 /// When the bytes are not enough.
 pub fn made_of(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let is_user = bytes.arbitrary()?;
+    let kind = *bytes.choose(Kind::ALL)?;
     let mut metadata = vec![
-        member(bytes, "type", |_| {
-            Ok(String::from(if is_user { "\"user\"" } else { "\"card\"" }))
-        })?,
+        member(bytes, "type", |_| Ok(format!("\"{kind}\"")))?,
         member(bytes, "event_at", time)?,
         member(bytes, "event_id", uuid)?,
     ];
     let mut payload = vec![member(bytes, "id", integer)?];
-    if is_user {
-        for name in ["name", "address", "job"] {
-            payload.push(member(bytes, name, string)?);
+    for attribute in kind.attributes() {
+        if attribute.optional && bytes.arbitrary()? {
+            continue;
         }
-        payload.push(member(bytes, "score", score)?);
-    } else {
-        payload.push(member(bytes, "user_id", integer)?);
-        payload.push(member(bytes, "created_by_name", string)?);
-        payload.push(member(bytes, "active", |bytes| {
-            Ok(bytes.arbitrary::<bool>()?.to_string())
+        payload.push(member(bytes, attribute.name, |bytes| {
+            match attribute.kind {
+                AttributeKind::Integer => integer(bytes),
+                AttributeKind::Number => score(bytes),
+                AttributeKind::Boolean => Ok(bytes.arbitrary::<bool>()?.to_string()),
+                AttributeKind::Text => string(bytes),
+                AttributeKind::Time => time(bytes),
+            }
         })?);
-        for name in ["created_at", "updated_at"] {
-            payload.push(member(bytes, name, time)?);
-        }
     }
     add_unknown(bytes, &mut metadata)?;
     add_unknown(bytes, &mut payload)?;
@@ -71,7 +69,8 @@ pub fn made_of(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         ("\"payload\"".to_owned(), object(bytes, payload)?),
     ];
     add_unknown(bytes, &mut whole)?;
-    let mut document = object(bytes, whole)?.into_bytes();
+    let mark = if one_in(bytes, 16)? { "\u{feff}" } else { "" };
+    let mut document = format!("{mark}{}", object(bytes, whole)?).into_bytes();
     if one_in(bytes, 16)? {
         damage(bytes, &mut document)?;
     }

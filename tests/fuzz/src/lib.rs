@@ -1,8 +1,8 @@
 //! What must hold of every document, whatever it is made of.
 //!
-//! [`judge`] holds a document against it. The target `bytes` judges the fuzzer's bytes themselves,
-//! the target `events` a [`document`] made of them. What is accepted goes to a [`warehouse`], if
-//! there is one.
+//! [`check`] holds a document to it. The target `bytes` checks the fuzzer's bytes themselves, the
+//! target `events` a [`document`] made of them. What is accepted goes to a [`warehouse`], if there is
+//! one.
 
 pub mod document;
 mod warehouse;
@@ -10,34 +10,66 @@ mod warehouse;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use etl::event::{AcceptedEvent, Refusal, accept};
+use etl::entity::Value;
+use etl::event::{Ahead, AnyEvent, Event, Recorded, Refusal};
 use serde_json::value::RawValue;
 
 /// Longest sentence about a rejection, in characters: a value is quoted up to its sixtieth
 /// character, each of which an escape such as `\u{10ffff}` makes up to ten long.
 const DETAIL_CHARS: usize = 800;
 
-/// Beginnings of a document that are judged too.
+/// Beginnings of a document that are validated too.
 const BEGINNINGS: usize = 8;
 
 /// Documents between two lines about how many were accepted.
 const REPORT_EVERY: u64 = 1 << 13;
 
-/// Years that a `timestamptz` holds for certain (PostgreSQL's documentation, "Date/Time Types").
-const YEARS: std::ops::RangeInclusive<i32> = -4711..=294_275;
+/// Years that the times of an event can have.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// Judges a document and panics if the judgement breaks a promise.
-pub fn judge(document: &[u8]) {
-    let verdict = accept(document);
+/// The byte order mark of UTF-8, which may stand before an event.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Does the same with an event of any entity.
+macro_rules! with_event {
+    ($any:expr, $event:ident => $result:expr) => {
+        match $any {
+            etl::event::AnyEvent::User($event) => $result,
+            etl::event::AnyEvent::Card($event) => $result,
+        }
+    };
+}
+pub(crate) use with_event;
+
+/// Validates a document without a limit on the time of its event.
+fn accept(document: &[u8]) -> Result<AnyEvent, Refusal> {
+    let ahead = Ahead {
+        changed_at: DateTime::UNIX_EPOCH,
+        max_ahead: Duration::MAX,
+    };
+    etl::event::accept(document, ahead)
+}
+
+/// An event without the mark that may stand before it.
+fn text(document: &[u8]) -> &str {
+    let text = std::str::from_utf8(document).expect("an event is UTF-8");
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Validates a document and panics if the outcome breaks a promise.
+pub fn check(document: &[u8]) {
+    let outcome = accept(document);
     assert_eq!(
-        format!("{verdict:?}"),
+        format!("{outcome:?}"),
         format!("{:?}", accept(document)),
-        "the same bytes, another verdict"
+        "the same bytes, another outcome"
     );
-    match &verdict {
+    match &outcome {
         Ok(event) => {
-            check_event(document, event);
+            with_event!(event, event => check_event(document, event));
             warehouse::offer(document);
         }
         Err(Refusal::Unfinished { size }) => assert_eq!(*size, document.len()),
@@ -47,24 +79,24 @@ pub fn judge(document: &[u8]) {
         match accept(&document[..end]) {
             Err(Refusal::Unfinished { .. }) => {}
             Err(Refusal::Rejected(rejection)) => assert!(
-                matches!(verdict, Err(Refusal::Rejected(_))) || is_half_a_number(document),
-                "{end} bytes are beyond hope ({rejection}), and yet with more: {verdict:?}"
+                matches!(outcome, Err(Refusal::Rejected(_))) || is_half_a_number(document),
+                "{end} bytes are rejected ({rejection}), and yet with more: {outcome:?}"
             ),
             Ok(_) => {
                 let rest = &document[end..];
                 assert_eq!(
-                    verdict.is_ok(),
+                    outcome.is_ok(),
                     rest.iter().all(|byte| b" \t\n\r".contains(byte)),
-                    "{end} bytes are an event: {verdict:?}"
+                    "{end} bytes are an event: {outcome:?}"
                 );
             }
         }
     }
-    count(verdict.is_ok());
+    count(outcome.is_ok());
 }
 
-/// Whether a document is a bare number that has not ended, such as `7.`: it has to, before anyone
-/// says of it what `7` is told at once, that a number is no event.
+/// Whether a document is a bare number that has not ended, such as `7.`: only once it has is it
+/// rejected as `7` is at once, since a number is no event.
 fn is_half_a_number(document: &[u8]) -> bool {
     let text = document.trim_ascii_start();
     let is_of_a_number = |byte: &u8| b"+-.eE0123456789".contains(byte);
@@ -80,48 +112,27 @@ fn beginnings(document: &[u8]) -> impl Iterator<Item = usize> {
     spread.chain(last)
 }
 
-fn check_event(document: &[u8], event: &AcceptedEvent) {
-    let (times, texts, extra) = match event {
-        AcceptedEvent::User(event) => {
-            let state = &event.state;
-            assert!(state.score.is_finite());
-            (
-                vec![event.event_at],
-                vec![&state.name, &state.address, &state.job],
-                &event.extra,
-            )
+fn check_event<E: Recorded>(document: &[u8], event: &Event<E>) {
+    check_time(event.event_at);
+    let mut known = vec!["id"];
+    for (position, attribute) in E::ATTRIBUTES.iter().enumerate() {
+        known.push(attribute.name);
+        match event.state.value(position) {
+            Value::Time(Some(time)) => check_time(time),
+            Value::Text(Some(text)) => assert!(!text.contains('\0')),
+            Value::Number(Some(number)) => assert!(number.is_finite()),
+            _ => {}
         }
-        AcceptedEvent::Card(event) => {
-            let state = &event.state;
-            (
-                vec![event.event_at, state.created_at, state.updated_at],
-                vec![&state.created_by_name],
-                &event.extra,
-            )
-        }
-    };
-    times.iter().for_each(check_time);
-    assert!(texts.iter().all(|text| !text.contains('\0')));
-    let known: &[&str] = match event {
-        AcceptedEvent::User(_) => &["id", "name", "address", "job", "score"],
-        AcceptedEvent::Card(_) => &[
-            "id",
-            "user_id",
-            "created_by_name",
-            "active",
-            "created_at",
-            "updated_at",
-        ],
-    };
-    let text = std::str::from_utf8(document).expect("an event is UTF-8");
+    }
+    let extra = &event.extra;
     assert_eq!(
-        unknown(text, known),
+        unknown(text(document), &known),
         unknown(extra.as_deref().map_or("{}", RawValue::get), &[]),
         "{extra:?} is not what is unknown"
     );
 }
 
-fn check_time(time: &DateTime<Utc>) {
+fn check_time(time: DateTime<Utc>) {
     assert!(YEARS.contains(&time.year()), "{time}");
     assert_eq!(time.nanosecond() % 1_000, 0, "{time}");
 }
@@ -161,16 +172,16 @@ fn unknown<'a>(text: &'a str, known: &[&str]) -> BTreeMap<(&'static str, String)
     found
 }
 
-/// Tells now and then how many of the documents are events: the fewer, the less is tried of what
-/// the database takes.
+/// Prints now and then how many of the documents are events: the fewer, the less is tried of what the
+/// database takes.
 fn count(accepted: bool) {
-    static JUDGED: AtomicU64 = AtomicU64::new(0);
+    static VALIDATED: AtomicU64 = AtomicU64::new(0);
     static ACCEPTED: AtomicU64 = AtomicU64::new(0);
     let accepted = ACCEPTED.fetch_add(accepted.into(), Ordering::Relaxed) + u64::from(accepted);
-    let judged = JUDGED.fetch_add(1, Ordering::Relaxed) + 1;
-    if judged.is_multiple_of(REPORT_EVERY) {
+    let validated = VALIDATED.fetch_add(1, Ordering::Relaxed) + 1;
+    if validated.is_multiple_of(REPORT_EVERY) {
         eprintln!(
-            "accepted {accepted} of {judged} documents, {} of them taken by the database",
+            "accepted {accepted} of {validated} documents, {} of them taken by the database",
             warehouse::taken()
         );
     }

@@ -9,11 +9,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
-use etl::event::{AcceptedEvent, Card, Event, User, accept};
-use postgres::types::ToSql;
+use etl::entity::{Attribute, AttributeKind, Kind};
+use etl::event::{AnyEvent, Event, Recorded};
+use etl::warehouse::rows::Columns;
+use etl::warehouse::statement::{fill, sql_type};
+use postgres::types::Type;
 use postgres::{Client, NoTls, Transaction};
 use serde_json::value::RawValue;
+
+use crate::{accept, text, with_event};
 
 /// Where the database is; without it, events are held against the promises alone.
 const URL: &str = "ETL_FUZZ_DATABASE_URL";
@@ -56,7 +60,7 @@ impl Warehouse {
         client
             .batch_execute(include_str!("../sql/session.sql"))
             .unwrap_or_else(|error| {
-                panic!("the database of {URL} lacks the schema, which `etl run` makes: {error:?}")
+                panic!("the database of {URL} has no schema, which `etl run` creates: {error:?}")
             });
         Warehouse {
             client,
@@ -90,108 +94,97 @@ impl Warehouse {
     }
 
     /// Has the database take documents and compare what it has taken with what it reads in them
-    /// itself, or tells what is wrong.
+    /// itself; else says what is wrong.
     fn take(&mut self, documents: &[Vec<u8>]) -> Result<(), String> {
         let mut transaction = self.client.transaction().map_err(explain)?;
-        let (mut users, mut cards) = (Vec::new(), Vec::new());
-        for document in documents {
-            let text = std::str::from_utf8(document).expect("an event is UTF-8");
-            match accept(document).expect("it was accepted before") {
-                AcceptedEvent::User(event) => users.push((text, event)),
-                AcceptedEvent::Card(event) => cards.push((text, event)),
+        for kind in Kind::ALL {
+            let events: Vec<(&str, AnyEvent)> = documents
+                .iter()
+                .map(|document| {
+                    let event = accept(document).expect("it was accepted before");
+                    (text(document), event)
+                })
+                .filter(|(_, event)| event.kind() == *kind)
+                .collect();
+            if let Some((_, first)) = events.first() {
+                with_event!(first, first => take(&mut transaction, like(first, events.clone())))?;
             }
         }
-        take_users(&mut transaction, &users)?;
-        take_cards(&mut transaction, &cards)?;
         transaction.rollback().map_err(explain)
     }
 }
 
-fn take_users(
-    transaction: &mut Transaction<'_>,
-    events: &[(&str, Event<User>)],
-) -> Result<(), String> {
-    let scores: Vec<f64> = events.iter().map(|(_, event)| event.state.score).collect();
-    take(
-        transaction,
-        include_str!("../sql/take_users.sql"),
-        events,
-        &[
-            &texts(events, |state| &state.name),
-            &texts(events, |state| &state.address),
-            &texts(events, |state| &state.job),
-            &scores,
-        ],
-    )
+/// An event and its document.
+type Stated<'d, E> = (&'d str, Event<E>);
+
+/// The events of the same entity as the first one.
+fn like<'d, E: Recorded>(_: &Event<E>, events: Vec<(&'d str, AnyEvent)>) -> Vec<Stated<'d, E>> {
+    events
+        .into_iter()
+        .filter_map(|(document, event)| Some((document, E::unwrap(event)?)))
+        .collect()
 }
 
-fn take_cards(
-    transaction: &mut Transaction<'_>,
-    events: &[(&str, Event<Card>)],
-) -> Result<(), String> {
-    let owners: Vec<i64> = events
-        .iter()
-        .map(|(_, event)| event.state.user_id)
-        .collect();
-    let active: Vec<bool> = events.iter().map(|(_, event)| event.state.active).collect();
-    let times = |time: fn(&Card) -> DateTime<Utc>| -> Vec<DateTime<Utc>> {
-        events.iter().map(|(_, event)| time(&event.state)).collect()
+/// The statement that takes events of an entity.
+fn statement(kind: Kind) -> String {
+    let compared = |column: &dyn Fn(&Attribute) -> String| {
+        let alike = kind.attributes().iter().filter(|attribute| {
+            !matches!(attribute.kind, AttributeKind::Number | AttributeKind::Time)
+        });
+        alike.map(column).collect::<Vec<String>>().join(", ")
     };
-    take(
-        transaction,
-        include_str!("../sql/take_cards.sql"),
-        events,
-        &[
-            &owners,
-            &texts(events, |state| &state.created_by_name),
-            &active,
-            &times(|state| state.created_at),
-            &times(|state| state.updated_at),
-        ],
-    )
+    let taken = compared(&|attribute| format!("taken.{}", attribute.name));
+    let stated = compared(&|attribute| {
+        let Attribute { name, kind, .. } = attribute;
+        format!("(stated.payload ->> '{name}')::{}", sql_type(*kind))
+    });
+    let template = include_str!("../sql/take.sql")
+        .lines()
+        .filter(|line| !line.starts_with("--"))
+        .collect::<Vec<&str>>()
+        .join("\n")
+        .replace("{taken}", &taken)
+        .replace("{stated}", &stated);
+    fill(&template, kind)
 }
 
-/// Runs the statement that takes events of one kind; it answers with the places of those that are
-/// not what the document says.
-fn take<S>(
+/// Runs the statement that takes events of an entity; it returns those that are not what the document
+/// says.
+fn take<E: Recorded>(
     transaction: &mut Transaction<'_>,
-    statement: &str,
-    events: &[(&str, Event<S>)],
-    state: &[&(dyn ToSql + Sync)],
+    events: Vec<Stated<'_, E>>,
 ) -> Result<(), String> {
-    let documents: Vec<&str> = events.iter().map(|(document, _)| *document).collect();
-    let ids: Vec<i64> = events.iter().map(|(_, event)| event.entity_id).collect();
-    let event_ids: Vec<_> = events.iter().map(|(_, event)| event.event_id).collect();
-    let times: Vec<_> = events.iter().map(|(_, event)| event.event_at).collect();
-    let extras: Vec<_> = events
-        .iter()
-        .map(|(_, event)| event.extra.as_deref().map(RawValue::get))
+    let known: Vec<&str> = ["id"]
+        .into_iter()
+        .chain(E::ATTRIBUTES.iter().map(|attribute| attribute.name))
         .collect();
-    let common: [&(dyn ToSql + Sync); 5] = [&documents, &ids, &event_ids, &times, &extras];
+    let states: Vec<&E> = events.iter().map(|(_, event)| &event.state).collect();
+    let mut columns = Columns::default();
+    columns.push_each(Type::TEXT_ARRAY, &events, |(document, _)| *document);
+    columns.push_each(Type::INT8_ARRAY, &events, |(_, event)| event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, &events, |(_, event)| event.event_id);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, &events, |(_, event)| {
+        event.event_at
+    });
+    columns.push_each(Type::TEXT_ARRAY, &events, |(_, event)| {
+        event.extra.as_deref().map(RawValue::get)
+    });
+    columns.push(Type::TEXT_ARRAY, known);
+    columns.push_attributes(&states);
     let rows = transaction
-        .query(statement, &[&common, state].concat())
+        .query_typed(&statement(E::KIND), &columns.parameters())
         .map_err(explain)?;
     match rows.first() {
-        Some(row) => Err(format!("the database holds {}", row.get::<_, String>(0))),
+        Some(row) => Err(format!("the database has {}", row.get::<_, String>(0))),
         None => Ok(()),
     }
-}
-
-fn texts<'e, S>(
-    events: &'e [(&str, Event<S>)],
-    text: impl Fn(&'e S) -> &'e String,
-) -> Vec<&'e str> {
-    events
-        .iter()
-        .map(|(_, event)| text(&event.state).as_ref())
-        .collect()
 }
 
 fn explain(error: postgres::Error) -> String {
     format!("{error:?}")
 }
 
-/// Keeps a document that broke a promise later than when it was judged, and tells where.
+/// Keeps a document that the database refused; returns the path.
 fn keep(document: &[u8]) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts");
     let path = folder.join("refused.json");

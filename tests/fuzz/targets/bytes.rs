@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| etl_fuzz::judge(bytes));
+fuzz_target!(|bytes: &[u8]| etl_fuzz::check(bytes));
