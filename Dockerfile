@@ -33,7 +33,9 @@ RUN apt-get update \
 # The user of the jobs is the one that the services write files as, so that nobody else has to be able to read them.
 ARG SERVICE_USER=10001:10001
 RUN groupadd --non-unique --gid "${SERVICE_USER#*:}" etl \
-    && useradd --non-unique --uid "${SERVICE_USER%:*}" --gid etl --no-create-home --shell /usr/sbin/nologin etl
+    && useradd --non-unique --uid "${SERVICE_USER%:*}" --gid etl --no-create-home --shell /usr/sbin/nologin etl \
+    && mkdir /etc/etl \
+    && ln -s /run/etl/environment /etc/etl/environment
 COPY --from=build /build/target/release/etl /build/target/release/users /build/target/release/cards /usr/local/bin/
 # Debian's cron reads no file that others may write, and takes the name of the user from each line.
 COPY crontab /etc/cron.d/etl

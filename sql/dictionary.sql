@@ -10,26 +10,41 @@ with schemas as (
   where namespace.nspname in ('warehouse', 'landing', 'etl')
 ),
 
--- How rows find each other. The database keeps no foreign keys for these: events arrive in any order, and each check
--- would cost the load. What is no longer there leaves the diagram, which the test sees.
-relation_names (from_table, from_column, to_table, to_column, cardinality, meaning) as (
-  values
-    ('warehouse.dim_card', 'user_id', 'warehouse.dim_user', 'user_id', '}o--o{', 'owned by, at a moment'),
-    ('warehouse.dim_user', 'event_id', 'landing.user_event', 'event_id', '|o--||', 'opened by'),
-    ('warehouse.dim_card', 'event_id', 'landing.card_event', 'event_id', '|o--||', 'opened by'),
-    ('landing.user_event', 'run_id', 'etl.run', 'run_id', '}o--||', 'loaded by'),
-    ('landing.card_event', 'run_id', 'etl.run', 'run_id', '}o--||', 'loaded by'),
-    ('landing.rejected_event', 'run_id', 'etl.run', 'run_id', '}o--||', 'rejected by'),
-    ('landing.rejected_event', 'resolved_run_id', 'etl.run', 'run_id', '}o--o|', 'resolved by'),
-    ('landing.rejected_event', 'source', 'etl.checkpoint', 'source', '}o--||', 'came from'),
-    ('etl.recent_file', 'source', 'etl.checkpoint', 'source', '}o--||', 'came from')
+-- Entities, by the names of their tables: landing.X_event has what warehouse.dim_X is made of.
+entities as (
+  select
+    dimension.oid as dimension,
+    event.oid as event,
+    entity.name,
+    entity.name || '_id' as natural_key
+  from pg_class as dimension
+  cross join lateral (select substring(dimension.relname from '^dim_(.+)$') as name) as entity
+  inner join pg_class as event
+    on event.relname = entity.name || '_event' and event.relnamespace = to_regnamespace('landing')
+  where dimension.relnamespace = to_regnamespace('warehouse') and dimension.relkind in ('r', 'p')
 ),
 
-relations as (
-  select
-    to_regclass(from_table) as from_table, from_column, to_regclass(to_table) as to_table, to_column, cardinality,
-    meaning
-  from relation_names
+-- How rows find each other. The database has no foreign keys for these: events arrive in any order, and each check
+-- would cost the load. A relation whose columns do not exist leaves the diagram, which the test notices.
+relations (from_table, from_column, to_table, to_column, cardinality, meaning) as (
+  select dimension, 'event_id', event, 'event_id', '|o--||', 'opened by' from entities
+  union all
+  select event, 'run_id', to_regclass('etl.run'), 'run_id', '}o--||', 'loaded by' from entities
+  union all
+  select entity.dimension, other.natural_key, other.dimension, other.natural_key, '}o--o{', 'refers to, at a time'
+  from entities as entity
+  inner join entities as other on other.name <> entity.name
+  union all
+  select to_regclass(from_table), from_column, to_regclass(to_table), to_column, cardinality, meaning
+  from (
+    values
+      ('landing.rejected_event', 'run_id', 'etl.run', 'run_id', '}o--||', 'rejected by'),
+      ('landing.rejected_event', 'resolved_run_id', 'etl.run', 'run_id', '}o--o|', 'closed by'),
+      ('landing.rejected_event', 'source', 'etl.checkpoint', 'source', '}o--||', 'came from'),
+      ('etl.recent_file', 'source', 'etl.checkpoint', 'source', '}o--||', 'came from'),
+      ('etl.pending_file', 'source', 'etl.checkpoint', 'source', '}o--||', 'came from'),
+      ('etl.checkpoint', 'claimed_by', 'etl.run', 'run_id', '|o--o|', 'claimed by')
+  ) as fixed (from_table, from_column, to_table, to_column, cardinality, meaning)
 ),
 
 tables as (
@@ -100,21 +115,56 @@ table_texts as (
   group by tables.schema_oid
 ),
 
+-- The columns that an analyst's function returns. Their meaning is that of the columns with the same names that its body
+-- reads.
+function_column_lines as (
+  select
+    proc.oid as function_oid,
+    string_agg(
+      format(
+        '| `%s` | %s | %s |',
+        returned.name,
+        replace(format_type(returned.type, null), 'timestamp with time zone', 'timestamptz'),
+        regexp_replace(replace(source.comment, '<', '&lt;'), '([\\|*])', '\\\1', 'g')
+      ),
+      e'\n' order by returned.place
+    ) as lines
+  from schemas
+  inner join pg_proc as proc on proc.pronamespace = schemas.oid
+  cross join lateral unnest(proc.proargnames, proc.proargmodes, proc.proallargtypes) with ordinality
+    as returned (name, mode, type, place)
+  left join lateral (
+    select min(col_description(attribute.attrelid, attribute.attnum)) as comment
+    from pg_depend as depends
+    inner join pg_attribute as attribute
+      on attribute.attrelid = depends.refobjid
+      and attribute.attnum = depends.refobjsubid
+      and attribute.attname = returned.name
+    where depends.classid = 'pg_proc'::regclass
+      and depends.objid = proc.oid
+      and depends.refclassid = 'pg_class'::regclass
+  ) as source on true
+  where returned.mode = 't' and schemas.name = 'warehouse'
+  group by proc.oid
+),
+
 function_texts as (
   select
     schemas.oid as schema_oid,
     string_agg(
       format(
-        e'\n### `%s.%s(%s)`\n\n%s\n',
+        e'\n### `%s.%s(%s)`\n\n%s\n%s',
         schemas.name,
         proc.proname,
         replace(pg_get_function_identity_arguments(proc.oid), 'timestamp with time zone', 'timestamptz'),
-        obj_description(proc.oid, 'pg_proc')
+        obj_description(proc.oid, 'pg_proc'),
+        e'\n| column | type | meaning |\n|---|---|---|\n' || function_column_lines.lines || e'\n'
       ),
       '' order by proc.proname
     ) as text
   from schemas
   inner join pg_proc as proc on proc.pronamespace = schemas.oid
+  left join function_column_lines on function_column_lines.function_oid = proc.oid
   group by schemas.oid
 ),
 
@@ -132,7 +182,7 @@ schema_texts as (
 ),
 
 -- A type in the diagram is one word.
-entities as (
+boxes as (
   select
     tables.schema_place,
     tables.name,
@@ -167,15 +217,16 @@ links as (
 
 diagram as (
   select
-    (select string_agg(text, '' order by schema_place, name) from entities)
+    (select string_agg(text, '' order by schema_place, name) from boxes)
     || (select string_agg(text, '' order by schema_place, name, from_column) from links) as text
 )
 
 select
   e'# Data dictionary\n\n'
   || e'Made of the comments in the database by `sql/dictionary.sql`; not to be edited by hand.\n\n'
-  || e'A version in a dimension has a key for its period, and `dim_card.user_id` names a user, not a version of one: '
-  || e'join\non `user_id` and on the moment that is asked for, as `sql/examples/cards_with_owners.sql` does.\n\n'
+  || e'A dimension has a row for each version of an entity. Elsewhere a column such as `user_id` names the entity and no\n'
+  || e'version of it: join on it and on the time that is asked for, as `sql/examples/cards_with_owners.sql` does. Event times\n'
+  || e'are those of the services, which write them in UTC.\n\n'
   || e'```mermaid\nerDiagram\n' || diagram.text || e'```\n'
   || schema_texts.text as dictionary
 from diagram

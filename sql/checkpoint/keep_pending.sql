@@ -1,6 +1,8 @@
--- Replaces the pending files of a folder; a file that was pending before keeps the time since when.
+-- Replaces the pending files of a folder; a file that was pending before keeps the time since when. The file system may
+-- list a file twice.
 with pending as (
-  select file_name, reason from unnest($4::text[], $5::text[]) as pending (file_name, reason)
+  select distinct on (file_name) file_name, reason
+  from unnest($4::text[], $5::text[]) as pending (file_name, reason)
 ),
 
 ended as (

@@ -28,7 +28,9 @@ changes_by_day as (
 days as (
   select day::date as day
   from params
-  cross join lateral generate_series(params.first_day, params.last_day, interval '1 day') as day
+  cross join lateral generate_series(
+    params.first_day::timestamp, params.last_day::timestamp, interval '1 day'
+  ) as day
 )
 
 select days.day, coalesce(sum(changes_by_day.change), 0)::bigint as active_cards

@@ -1,9 +1,11 @@
 -- How many events does each service have per minute, quiet minutes included?
 with newest as (
   select
-    date_trunc('minute', greatest(
-      (select max(event_at) from landing.user_event), (select max(event_at) from landing.card_event)
-    )) as minute
+    date_trunc(
+      'minute',
+      greatest((select max(event_at) from landing.user_event), (select max(event_at) from landing.card_event)),
+      'UTC'
+    ) as minute
 ),
 
 params as (
@@ -17,7 +19,7 @@ minutes as (
   select minute
   from params
   cross join lateral generate_series(
-    date_trunc('minute', params.starts_at), params.ends_at - interval '1 microsecond', interval '1 minute'
+    date_trunc('minute', params.starts_at, 'UTC'), params.ends_at - interval '1 microsecond', interval '1 minute'
   ) as minute
 ),
 
@@ -29,7 +31,7 @@ events as (
 
 counted as (
   select
-    date_trunc('minute', events.event_at) as minute,
+    date_trunc('minute', events.event_at, 'UTC') as minute,
     count(*) filter (where events.entity = 'user') as user_events,
     count(*) filter (where events.entity = 'card') as card_events
   from events

@@ -1,5 +1,5 @@
 -- Which events arrived late, that is in a later run than an event of the same user or card that comes after them?
--- The timelines are right all the same; a figure that somebody had read off them before may have changed.
+-- The timelines are right all the same; a figure that somebody has read from them before may have changed.
 with events as (
   select 'user' as entity, user_id as entity_id, event_id, event_at, file_modified_at, file_name, run_id
   from landing.user_event

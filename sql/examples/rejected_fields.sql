@@ -6,8 +6,8 @@ with open_rejections as (
     reason,
     case
       when reason in ('missing_field', 'wrong_type', 'out_of_range', 'invalid_time', 'invalid_event_id',
-        'unknown_type', 'invalid_text', 'duplicate_field', 'not_an_object', 'too_deep')
-        then substring(detail from '^(.+?) (?:is|holds|stands) ')
+        'unknown_type', 'invalid_text', 'duplicate_field', 'not_an_object', 'too_deep', 'from_the_future')
+        then substring(detail from '^(.+?) (?:is|has|appears) ')
     end as field,
     file_name,
     rejected_at

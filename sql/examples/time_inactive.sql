@@ -1,7 +1,7 @@
--- How long was each card inactive up to a moment, and what share of its life was that?
+-- How long was each card inactive up to a given time, and what share of its life was that?
 -- A card lives from its first version on.
 with params as (
-  -- Until the newest version began; for another moment, put instead:
+  -- Until the newest version began; for another time, put instead:
   -- select timestamptz '2026-11-23 20:17:00+00' as until
   select max(valid_from) as until
   from warehouse.dim_card

@@ -196,3 +196,49 @@ impl Listing {
         name_at(&self.blocks[file.block as usize], file.start as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ListedFile, Listing};
+    use crate::clock::FileTime;
+
+    /// A listing of files with these names and change times.
+    fn listing(files: &[(&str, i64)]) -> Listing {
+        let mut listing = Listing::default();
+        let mut block = Vec::new();
+        for (name, changed) in files {
+            listing.files.push(ListedFile {
+                changed: FileTime::from_nanos(*changed),
+                block: 0,
+                start: u32::try_from(block.len()).expect("a short block"),
+            });
+            block.push(u8::try_from(name.len()).expect("a short name"));
+            block.extend_from_slice(name.as_bytes());
+        }
+        listing.blocks.push(block);
+        listing.sort();
+        listing
+    }
+
+    #[test]
+    fn files_are_in_the_order_in_which_they_changed_and_each_is_there_once() {
+        let listing = listing(&[
+            ("b.json", 7),
+            ("a.json", 7),
+            ("c.json", 3),
+            ("a.json", 7),
+            ("c.json", 3),
+            // Changed between the two times that it was listed: two positions, of which each counts.
+            ("d.json", 1),
+            ("d.json", 9),
+        ]);
+        let names: Vec<&[u8]> = listing
+            .files(0..listing.len())
+            .iter()
+            .map(|file| listing.name(file))
+            .collect();
+        let expected = ["d.json", "c.json", "a.json", "b.json", "d.json"];
+        assert_eq!(names, expected.map(str::as_bytes));
+        assert!(!listing.is_empty());
+    }
+}

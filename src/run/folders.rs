@@ -79,6 +79,11 @@ impl FolderBatch {
         Ok(())
     }
 
+    /// What is to be logged of the folder when the transaction has ended.
+    pub(super) fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.rejections.notes)
+    }
+
     /// The time of the newest event of the folder in the batch.
     pub(super) fn newest_event_at(&self) -> Option<DateTime<Utc>> {
         self.newest_event_at

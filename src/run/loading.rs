@@ -84,8 +84,16 @@ enum Attempt {
     /// It is committed, or there was nothing to write. A chunk that the batch could not take has to
     /// begin the next one.
     Done(Option<Chunk>),
-    /// It was rolled back, since some keys are broken.
-    Again(BrokenKeys, Option<Chunk>),
+    /// It was rolled back.
+    Again(Again),
+}
+
+/// What is left of a batch that was rolled back, since some keys are broken.
+struct Again {
+    keys: BrokenKeys,
+    left: Option<Chunk>,
+    /// What is to be logged all the same: sequences are not rolled back.
+    notes: Vec<String>,
 }
 
 impl<'r> Loader<'r> {
@@ -193,13 +201,15 @@ impl<'r> Loader<'r> {
         let mut ranges = Ranges::new();
         let warnings = self.warnings.clone();
         let none = BrokenKeys::new();
-        let (mut broken, left) =
-            match self.try_batch(target, scans, states, feed, &none, &mut ranges)? {
-                Attempt::Done(left) => return Ok(left),
-                Attempt::Again(keys, left) => (keys, left),
-            };
+        let first = match self.try_batch(target, scans, states, feed, &none, &mut ranges)? {
+            Attempt::Done(left) => return Ok(left),
+            Attempt::Again(again) => again,
+        };
+        let (mut broken, left, mut notes) = (first.keys, first.left, first.notes);
         loop {
             self.warnings = warnings.clone();
+            let noted = notes.iter().cloned();
+            noted.for_each(|note| self.warnings.general(note));
             target.renew(self.run_id)?;
             let options = self.options;
             let read = || read_again(scans, options, &ranges);
@@ -215,7 +225,10 @@ impl<'r> Loader<'r> {
             };
             let mut taken = Ranges::new();
             match self.try_batch(target, scans, states, &mut again, &broken, &mut taken)? {
-                Attempt::Again(keys, _) => broken.extend(keys),
+                Attempt::Again(again) => {
+                    broken.extend(again.keys);
+                    notes.extend(again.notes);
+                }
                 // Files that changed meanwhile may be about something else, which takes other locks.
                 Attempt::Done(Some(chunk)) => {
                     feed.chunks.extend(left);
@@ -283,12 +296,15 @@ impl<'r> Loader<'r> {
             self.bar.advance(chunk.files.len());
         }
         self.interruption.check()?;
-        let notes = std::mem::take(&mut batch.notes);
+        let mut notes = std::mem::take(&mut batch.notes);
+        for folder_batch in folders.values_mut() {
+            notes.extend(folder_batch.notes());
+        }
         let revised = match batch.revise(&mut transaction).map_err(Error::unfinished)? {
             Landing::Done(revised) => revised,
             Landing::Again(keys) => {
                 drop(transaction);
-                return Ok(Attempt::Again(keys, left));
+                return Ok(Attempt::Again(Again { keys, left, notes }));
             }
         };
         let mut by_folder = idle;

@@ -53,10 +53,18 @@ pub fn claim(
         let run_id = rows.first().map(|row| row.get("run_id")).or(run_id);
         rows.extend(try_claim(client, inbox, sources, run_id)?);
     }
-    Ok(rows.first().map(|first| Claim {
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let checkpoints: Result<Vec<Option<Checkpoint>>, _> = rows.iter().map(checkpoint).collect();
+    Ok(Some(Claim {
         run_id: first.get("run_id"),
         highest_run_id: first.get("highest_run_id"),
-        checkpoints: rows.iter().filter_map(checkpoint).collect(),
+        checkpoints: checkpoints
+            .doing("claiming the checkpoints")?
+            .into_iter()
+            .flatten()
+            .collect(),
     }))
 }
 
@@ -150,24 +158,29 @@ fn draw(client: &mut impl GenericClient, run_id: i64) -> Result<i64, Error> {
         .doing("numbering the run")
 }
 
-fn checkpoint(row: &Row) -> Option<Checkpoint> {
+/// Reads a checkpoint, if it is that of a known source.
+fn checkpoint(row: &Row) -> Result<Option<Checkpoint>, postgres::Error> {
+    let Some(source) = Source::named(row.get("source")) else {
+        return Ok(None);
+    };
     let inode: Option<i64> = row.get("folder_inode");
     let born: Option<i64> = row.get("folder_born_ns");
-    Some(Checkpoint {
-        source: Source::named(row.get("source"))?,
+    // Somebody may have set a time that cannot be represented.
+    let time = |column: &str| -> Result<Option<FileTime>, postgres::Error> {
+        let time: Option<DateTime<Utc>> = row.try_get(column)?;
+        Ok(time.map(Into::into))
+    };
+    Ok(Some(Checkpoint {
+        source,
         folder: inode.map(|inode| FolderIdentity {
             inode: inode.cast_unsigned(),
             born: born.map(FileTime::from_nanos),
         }),
-        offset: row
-            .get::<_, Option<DateTime<Utc>>>("offset_at")
-            .map(Into::into),
+        offset: time("offset_at")?,
         pending: row.get("pending"),
-        pending_since: row
-            .get::<_, Option<DateTime<Utc>>>("pending_since")
-            .map(Into::into),
+        pending_since: time("pending_since")?,
         remaining: row.get("remaining"),
-    })
+    }))
 }
 
 /// Renews the claims of a run, between two batches.

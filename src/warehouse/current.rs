@@ -21,7 +21,7 @@ pub(super) fn current_version<E: Listed>(row: &Row) -> Result<CurrentVersion<E>,
     let valid_from = version.version.valid_from;
     let latest_event_at: Option<DateTime<Utc>> = RowReader(row)
         .column("latest_event_at")
-        .map_err(|cause| cause.to_string())?;
+        .map_err(|cause| format!("the time of its latest event cannot be read: {cause}"))?;
     match latest_event_at {
         None => Err(Contradiction::NoEvent {
             valid_from,

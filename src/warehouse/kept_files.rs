@@ -115,6 +115,7 @@ pub fn next_documents(
     after: i64,
     room: Room,
 ) -> Result<Vec<KeptFile>, Error> {
+    let doing = "reading rejected documents";
     let rows = client
         .query_typed(
             include_str!("../../sql/rejection/next_documents.sql"),
@@ -127,22 +128,30 @@ pub fn next_documents(
                 (&room.bytes, Type::INT8),
             ],
         )
-        .doing("reading rejected documents")?;
-    let time = |row: &Row, column: &str| FileTime::from(row.get::<_, DateTime<Utc>>(column));
-    Ok(rows
-        .iter()
-        .map(|row| KeptFile {
-            rejected_id: row.get("rejected_id"),
-            name: row.get("file_name"),
-            stamp: FileStamp {
-                inode: 0,
-                size: row.get::<_, i64>("file_size").cast_unsigned(),
-                modified: time(row, "file_modified_at"),
-                changed: time(row, "file_changed_at"),
-            },
-            document: row.get("document"),
-        })
-        .collect())
+        .doing(doing)?;
+    rows.iter()
+        .map(kept_file)
+        .collect::<Result<_, _>>()
+        .doing(doing)
+}
+
+fn kept_file(row: &Row) -> Result<KeptFile, postgres::Error> {
+    // Somebody may have set a time that cannot be represented.
+    let time = |column: &str| -> Result<FileTime, postgres::Error> {
+        let time: DateTime<Utc> = row.try_get(column)?;
+        Ok(time.into())
+    };
+    Ok(KeptFile {
+        rejected_id: row.get("rejected_id"),
+        name: row.get("file_name"),
+        stamp: FileStamp {
+            inode: 0,
+            size: row.get::<_, i64>("file_size").cast_unsigned(),
+            modified: time("file_modified_at")?,
+            changed: time("file_changed_at")?,
+        },
+        document: row.get("document"),
+    })
 }
 
 /// Closes rejections whose documents a retry has accepted.

@@ -31,12 +31,12 @@ pub(super) fn revise_late<E: Recorded>(
     let mut versions = read_versions::<E>(transaction, &events)?;
     let mut revisions = Vec::with_capacity(touched.len());
     for entity_id in touched.keys() {
-        let events = events.remove(entity_id).unwrap_or_default();
-        let revised = versions
+        let stored = versions.remove(entity_id).unwrap_or(Ok(Vec::new()));
+        let revised = events
             .remove(entity_id)
             .unwrap_or(Ok(Vec::new()))
-            .and_then(|stored| {
-                revise(stored, events).map_err(|contradiction| contradiction.to_string())
+            .and_then(|events| {
+                revise(stored?, events).map_err(|contradiction| contradiction.to_string())
             });
         match revised {
             Ok(revision) => revisions.push((*entity_id, revision)),
@@ -48,11 +48,14 @@ pub(super) fn revise_late<E: Recorded>(
     Ok(revisions)
 }
 
+/// The events of each key at and around the touched times; a key with one that cannot be represented
+/// has the reason instead.
+type Events<E> = BTreeMap<i64, Result<Vec<EffectiveEvent<E>>, String>>;
+
 fn read_events<E: Recorded>(
     transaction: &mut Transaction<'_>,
     touched: &Touched,
-) -> Result<BTreeMap<i64, Vec<EffectiveEvent<E>>>, Error> {
-    let doing = "reading the events around late-arriving ones";
+) -> Result<Events<E>, Error> {
     let (keys, times): (Vec<i64>, Vec<DateTime<Utc>>) = touched
         .iter()
         .flat_map(|(entity_id, times)| times.iter().map(|at| (*entity_id, *at)))
@@ -62,15 +65,24 @@ fn read_events<E: Recorded>(
             &statement::fill(statement::EVENT_EFFECTIVE, E::KIND),
             &[(&keys, Type::INT8_ARRAY), (&times, Type::TIMESTAMPTZ_ARRAY)],
         )
-        .doing(doing)?;
-    let mut events: BTreeMap<i64, Vec<EffectiveEvent<E>>> = BTreeMap::new();
+        .doing("reading the events around late-arriving ones")?;
+    let mut events = Events::new();
     for row in &rows {
         let entity_id = row.get("entity_id");
-        let mut event = effective_event(row).doing(doing)?;
-        event.touched = touched
-            .get(&entity_id)
-            .is_some_and(|times| times.contains(&event.at));
-        events.entry(entity_id).or_default().push(event);
+        let is_touched = |at| {
+            touched
+                .get(&entity_id)
+                .is_some_and(|times| times.contains(at))
+        };
+        let events = events.entry(entity_id).or_insert(Ok(Vec::new()));
+        match (effective_event(row), &mut *events) {
+            (Ok(mut event), Ok(events)) => {
+                event.touched = is_touched(&event.at);
+                events.push(event);
+            }
+            (Err(cause), Ok(_)) => *events = Err(format!("an event cannot be read: {cause}")),
+            (_, Err(_)) => {}
+        }
     }
     Ok(events)
 }
@@ -94,10 +106,13 @@ type Versions<E> = BTreeMap<i64, Result<Vec<StoredVersion<E>>, String>>;
 
 fn read_versions<E: Recorded>(
     transaction: &mut Transaction<'_>,
-    events: &BTreeMap<i64, Vec<EffectiveEvent<E>>>,
+    events: &Events<E>,
 ) -> Result<Versions<E>, Error> {
     let (mut keys, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for (entity_id, events) in events {
+    let readable = events
+        .iter()
+        .filter_map(|(entity_id, events)| Some((entity_id, events.as_ref().ok()?)));
+    for (entity_id, events) in readable {
         for (index, event) in events.iter().enumerate().filter(|(_, event)| event.touched) {
             keys.push(*entity_id);
             starts.push(events[index.saturating_sub(1)].at);

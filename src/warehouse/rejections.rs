@@ -40,6 +40,10 @@ pub struct FolderRejections {
     had_any: bool,
     /// Names of the files that the batch has rejected.
     written: HashSet<String>,
+    /// Whether the sequence of numbers is known not to be behind.
+    is_sequence_checked: bool,
+    /// What is to be logged when the transaction has ended.
+    pub notes: Vec<String>,
 }
 
 /// How the content of a file compares with that of its earlier rejection.
@@ -74,6 +78,8 @@ impl FolderRejections {
             inbox: inbox.clone(),
             had_any: row.get("has_any"),
             written: HashSet::new(),
+            is_sequence_checked: false,
+            notes: Vec::new(),
         })
     }
 
@@ -233,10 +239,14 @@ impl FolderRejections {
     }
 
     fn copy(
-        &self,
+        &mut self,
         transaction: &mut Transaction<'_>,
         files: &[RejectedFile<'_>],
     ) -> Result<(), Error> {
+        if !files.is_empty() && !self.is_sequence_checked {
+            self.advance_sequence(transaction)?;
+            self.is_sequence_checked = true;
+        }
         rows::copy(
             transaction,
             include_str!("../../sql/rejection/copy.sql"),
@@ -258,6 +268,24 @@ impl FolderRejections {
             },
             "keeping rejected files",
         )
+    }
+
+    /// A sequence of numbers that a restore has left behind is advanced.
+    fn advance_sequence(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
+        let behind = transaction
+            .query_typed_opt(
+                include_str!("../../sql/rejection/advance_sequence.sql"),
+                &[],
+            )
+            .doing("comparing numbers of rejections with their sequence")?;
+        if let Some(row) = behind {
+            let (highest, last_given): (i64, i64) = (row.get("highest"), row.get("last_given"));
+            self.notes.push(format!(
+                "the sequence of landing.rejected_event.rejected_id was behind, at {last_given} where {highest} exists, \
+                 as after a restore or a move by replication: it goes on after {highest}"
+            ));
+        }
+        Ok(())
     }
 
     fn subject_of(&self, file: &RejectedFile<'_>) -> Option<(Kind, i64)> {

@@ -1,6 +1,6 @@
-//! Drives the shipped Dockerfile and compose file with a real engine: cron loads, the warehouse
-//! goes away and comes back, the loader is killed in the middle of its work, and the tables equal
-//! what the model makes of the files.
+//! Drives the shipped Dockerfile, compose file, crontab and scripts with a real engine: cron loads,
+//! the warehouse goes away and comes back, the loader is killed in the middle of its work, and the
+//! tables equal what the model makes of the files.
 //!
 //! Skipped, and said so, where no engine answers or the base images cannot be had.
 
@@ -11,8 +11,10 @@ mod tables;
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// What the image is built from, and what tells the engine how.
-const SHIPPED: [&str; 9] = [
+/// What the image is built from, what tells the engine how, and the scripts.
+const SHIPPED: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
     "Dockerfile",
@@ -40,14 +42,21 @@ const SHIPPED: [&str; 9] = [
     "database.env",
     "sql",
     "src",
+    "rerun.sh",
+    "clean.sh",
+    "compose.sh",
+];
+
+/// The capabilities of each service that stays, as the bits that the kernel shows.
+const CAPABILITIES: [(&str, &str); 3] = [
+    ("dwh", "00000000000000cb"), // chown, dac_override, fowner, setgid, setuid
+    ("etl", "00000000000000c1"), // chown, setgid, setuid
+    ("cards", "0000000000000002"), // dac_override
 ];
 
 #[test]
 fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
-    if let Err(reason) = base_images() {
-        println!("skipped: {reason}");
-        return;
-    }
+    let Some(_engine) = engine() else { return };
     let project = Project::new();
     project.compose(&["build"]);
     let began = Instant::now();
@@ -76,11 +85,20 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
         "{log}"
     );
     eventually("health", || project.health("etl") == "healthy");
+    project.assert_confined();
+    assert!(
+        answer(
+            &tables,
+            "select not rolsuper and pg_has_role('loader', 'etl_loader', 'member') from pg_roles where rolname = 'loader'"
+        ),
+        "the loader is no superuser"
+    );
+    project.assert_private();
 
     // By hand, while cron goes on.
     let status = project.by_hand(&["status"]);
     assert!(status.contains("dim_card"), "{status}");
-    project.by_hand(&["run", "--since", "7d"]);
+    project.by_hand(&["run", "--reconcile"]);
     let report = project.by_hand(&["report", "-"]);
     assert!(report.trim_end().ends_with("</html>"), "{report}");
 
@@ -101,7 +119,8 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
         lock.batch_execute("lock table warehouse.dim_card in exclusive mode")
             .expect("the lock is free");
         let is_stuck = "select count(*) > 0 from pg_stat_activity
-                        where application_name = 'etl' and wait_event_type = 'Lock'";
+                        where application_name = 'etl' and wait_event_type = 'Lock'
+                          and usename = 'loader'";
         eventually("a run to kill", || answer(&tables, is_stuck));
         project.compose(&["kill", "etl"]);
         project.compose(&["start", "etl"]);
@@ -134,9 +153,59 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
     }
 }
 
-/// Two clones have the same name more often than not, and Compose would tell them apart by that.
+/// ./rerun.sh with containers, and what stands in its way.
 #[test]
-fn a_clean_leaves_what_another_folder_of_the_same_name_has() {
+fn a_start_with_containers_is_refused_while_they_run_and_a_clean_removes_them() {
+    let Some(_engine) = engine() else { return };
+    let project = Project::new();
+    // Here it may take its time.
+    project.compose(&["build", "etl"]);
+    fs::remove_dir_all(project.folder.path().join("data")).expect("the folder is ours");
+    let mut first = project.rerun(&["--docker"]);
+    let events = project.inbox().join("cards");
+    eventually("the first events", || {
+        first.try_wait().is_ok_and(|status| status.is_none())
+            && fs::read_dir(&events).is_ok_and(|mut files| files.next().is_some())
+    });
+    let warehouse = project.by_script(&["ps", "--quiet", "dwh"]);
+    eventually("loading", || {
+        let status = ["exec", "-T", "--user", "etl", "etl", "etl", "status"];
+        project
+            .script("compose.sh", &status)
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    let (status, printed) = project.refused(&["--docker"]);
+    let expected = format!("already running, as process {}", first.id());
+    assert!(status == 1 && printed.contains(&expected), "{printed}");
+
+    first.kill().expect("the script is ours");
+    first.wait().expect("the script is ours");
+    for arguments in [&["--docker"][..], &["--native"]] {
+        let (status, printed) = project.refused(arguments);
+        let expected = "containers of this folder run";
+        assert!(status == 1 && printed.contains(expected), "{printed}");
+    }
+    project.assert_private();
+    assert_eq!(project.by_script(&["ps", "--quiet", "dwh"]), warehouse);
+
+    let loader = project.by_script(&["ps", "--quiet", "etl"]);
+    assert!(docker(&["inspect", loader.trim()]), "the loader is there");
+    said(&mut project.script("clean.sh", &[]));
+    assert!(
+        !docker(&["inspect", loader.trim()]),
+        "the loader is removed"
+    );
+    assert!(
+        !project.folder.path().join("data").exists(),
+        "data/ is removed"
+    );
+}
+
+/// Two clones have the same name more often than not, and Compose would tell them apart by that;
+/// and its settings, in the environment or in .env, may lead to any project.
+#[test]
+fn a_clean_leaves_what_belongs_to_other_folders() {
     if !docker(&["info"]) {
         println!("skipped: no Docker engine answers");
         return;
@@ -146,42 +215,110 @@ fn a_clean_leaves_what_another_folder_of_the_same_name_has() {
         .tempdir()
         .expect("a temporary folder");
     let name = parent.path().file_name().expect("a folder has a name");
+    let name = name.to_str().expect("the name is ours");
+    // Another project, which Compose takes for the one of its folder where COMPOSE_FILE is set.
+    let foreign = parent.path().join("docker-compose.yml");
+    let foreign_volume = format!("{name}_foreign");
+    fs::write(
+        &foreign,
+        format!(
+            "services: {{none: {{image: none, volumes: [\"foreign:/x\"]}}}}\n\
+             volumes: {{foreign: {{name: {foreign_volume}}}}}\n"
+        ),
+    )
+    .expect("the folder is ours");
+    assert!(docker(&["volume", "create", &foreign_volume]));
+    let settings = format!(
+        "DWH_PORT=1\nCOMPOSE_FILE={}\nCOMPOSE_PROJECT_NAME=mine\nDOCKER_HOST=tcp://127.0.0.1:9",
+        foreign.display()
+    );
+
     let clones = ["one", "two"].map(|clone| parent.path().join(clone).join(name));
     // The volume alone, as Compose would make it: that needs no image.
     let start = "source ./clean.sh
-        tell_project
-        docker volume create --label com.docker.compose.project=$COMPOSE_PROJECT_NAME \
-          --label com.docker.compose.volume=warehouse ${COMPOSE_PROJECT_NAME}_warehouse";
+        docker volume create --label com.docker.compose.project=$project \
+          --label com.docker.compose.volume=warehouse ${project}_warehouse";
     let volumes = clones.each_ref().map(|clone| {
         fs::create_dir_all(clone).expect("the folder is ours");
-        copy_shipped(&["clean.sh", "docker-compose.yml", "database.env"], clone);
-        fs::write(clone.join(".env"), "DWH_PORT=1").expect("the folder is ours");
+        let shipped = [
+            "clean.sh",
+            "compose.sh",
+            "docker-compose.yml",
+            "database.env",
+        ];
+        copy_shipped(&shipped, clone);
+        fs::write(clone.join(".env"), &settings).expect("the folder is ours");
         said(Command::new("bash").args(["-c", start]).current_dir(clone))
             .trim()
             .to_owned()
     });
     let there = || {
-        volumes
-            .each_ref()
+        [&volumes[0], &volumes[1], &foreign_volume]
             .map(|volume| docker(&["volume", "inspect", volume]))
     };
+    let redirected = |script: &str, clone: &Path| {
+        let mut command = Command::new(clone.join(script));
+        command
+            .env("COMPOSE_FILE", &foreign)
+            .env("COMPOSE_PROJECT_NAME", "mine")
+            .env("COMPOSE_PROFILES", "none");
+        command
+    };
     let before = there();
-    said(Command::new("./clean.sh").current_dir(&clones[1]));
+    said(&mut redirected("clean.sh", &clones[1]));
     let cleaned = there();
-    // What one types: here it must mean the same containers as in the scripts.
-    said(compose_in(&clones[0]).args(["down", "--volumes"]));
+    // What one types: it means the same containers as in the scripts.
+    said(redirected("compose.sh", &clones[0]).args(["down", "--volumes"]));
     let by_hand = there();
-    for volume in &volumes {
+    for volume in volumes.iter().chain([&foreign_volume]) {
         docker(&["volume", "rm", "--force", volume]);
     }
     assert_eq!(
         (before, cleaned, by_hand),
-        ([true, true], [true, false], [false, false]),
-        "which volumes of {volumes:?} were there before, after a clean of the second, and after \
-         `down --volumes` by hand in the first"
+        (
+            [true, true, true],
+            [true, false, true],
+            [false, false, true]
+        ),
+        "which of {volumes:?} and {foreign_volume} were there before, after a clean of the second, \
+         and after `down --volumes` by hand in the first"
     );
-    let settings = fs::read_to_string(clones[1].join(".env"));
-    assert_eq!(settings.expect(".env stays"), "DWH_PORT=1\n");
+    let kept = fs::read_to_string(clones[1].join(".env"));
+    assert_eq!(kept.expect(".env stays"), settings);
+}
+
+/// Where the jobs run without the sidecar, their settings are in a file, and their log is the
+/// system's.
+#[test]
+fn the_crontab_of_a_machine_takes_its_settings_and_logs_to_the_system() {
+    let Some(_engine) = engine() else { return };
+    let project = Project::new();
+    project.compose(&["build", "etl"]);
+    let machine = "
+        rm /etc/etl/environment
+        echo \"export DATABASE_URL='postgresql://nobody@127.0.0.1:1/nothing'\" >/etc/etl/environment
+        echo 'cat >>/tmp/log' >/usr/local/bin/logger
+        chmod 0755 /usr/local/bin/logger
+        install -m 0666 /dev/null /tmp/log
+        cron
+        timeout 60 bash -c 'until grep --quiet 127.0.0.1:1 /tmp/log; do sleep 0.1; done' || true
+        cat /tmp/log";
+    let log = said(Command::new("docker").args(["run", "--rm", "etl", "bash", "-euc", machine]));
+    assert!(log.contains("127.0.0.1:1"), "the log of the jobs: {log}");
+}
+
+/// Keeps the tests that build an image or start containers apart from each other. None, and said
+/// so, where there is no engine or are no base images.
+fn engine() -> Option<MutexGuard<'static, ()>> {
+    static ENGINE: Mutex<()> = Mutex::new(());
+    let engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    match base_images() {
+        Ok(()) => Some(engine),
+        Err(reason) => {
+            println!("skipped: {reason}");
+            None
+        }
+    }
 }
 
 /// Makes sure of the base images: those that are there, can be pulled, or are made by the program
@@ -193,7 +330,7 @@ fn base_images() -> Result<(), String> {
     for image in [
         "rust:1-slim-bookworm",
         "debian:bookworm-slim",
-        "postgres:17-bookworm",
+        "postgres:18-bookworm",
     ] {
         if docker(&["image", "inspect", image]) || docker(&["pull", image]) {
             continue;
@@ -308,6 +445,78 @@ impl Project {
         self.compose(&[&exec, arguments].concat())
     }
 
+    /// One of the scripts.
+    fn script(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.folder.path().join(name));
+        command
+            .args(arguments)
+            .env("DWH_PORT", self.port.to_string());
+        command
+    }
+
+    /// Starts ./rerun.sh.
+    fn rerun(&self, arguments: &[&str]) -> Child {
+        self.script("rerun.sh", arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the script can be started")
+    }
+
+    /// Runs ./rerun.sh, which should refuse to start and soon ends otherwise, and returns its exit
+    /// status and what it printed.
+    fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.script("rerun.sh", arguments);
+        let output = command.args(["--for", "1s"]).output();
+        let output = output.expect("the script can be started");
+        let printed = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap_or_default(),
+            String::from_utf8_lossy(&printed).into_owned(),
+        )
+    }
+
+    /// Runs ./compose.sh, which must succeed, and gives what it printed.
+    fn by_script(&self, arguments: &[&str]) -> String {
+        said(&mut self.script("compose.sh", arguments))
+    }
+
+    /// Fails if a container may do more than it needs.
+    fn assert_confined(&self) {
+        for (service, capabilities) in CAPABILITIES {
+            let status = self.compose(&["exec", "-T", service, "cat", "/proc/1/status"]);
+            for line in ["NoNewPrivs:\t1", &format!("CapBnd:\t{capabilities}")] {
+                assert!(status.contains(line), "{service}, {line}: {status}");
+            }
+        }
+        for service in ["etl", "cards"] {
+            let write = ["exec", "-T", service, "touch", "/usr/local/bin/new"];
+            let output = self.command(&write).output();
+            let printed = output.expect("Compose can be started").stderr;
+            let printed = String::from_utf8_lossy(&printed);
+            assert!(printed.contains("Read-only"), "{service}: {printed}");
+        }
+    }
+
+    /// Fails if somebody else on the machine may read an event or a log.
+    fn assert_private(&self) {
+        let data = self.folder.path().join("data");
+        for folder in ["events/inbox/users", "events/inbox/cards", "logs"] {
+            // A folder that is closed to this user is closed to others.
+            let Ok(files) = fs::read_dir(data.join(folder)) else {
+                continue;
+            };
+            for path in files.filter_map(|file| Some(file.ok()?.path())) {
+                // A service may have renamed it since.
+                let Ok(metadata) = fs::metadata(&path) else {
+                    continue;
+                };
+                let mode = metadata.permissions().mode();
+                assert_eq!(mode & 0o007, 0, "{}: {mode:o}", path.display());
+            }
+        }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = compose_in(self.folder.path());
         command
@@ -373,6 +582,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
+        let _ = self.script("clean.sh", &[]).output();
         let _ = self
             .command(&["down", "--volumes", "--timeout", "5"])
             .output();

@@ -1,5 +1,4 @@
-//! The data dictionary, `sql/dictionary.md`, is what a database says that was made by the
-//! migrations.
+//! The data dictionary, `sql/dictionary.md`, is made of the comments in a migrated database.
 
 use std::fs;
 use std::path::Path;
@@ -10,27 +9,16 @@ use crate::loader::Loader;
 const SWITCH: &str = "ETL_DICTIONARY";
 
 #[test]
-fn the_dictionary_says_what_the_database_says() {
+fn the_dictionary_has_what_the_comments_say() {
     let loader = Loader::new();
     loader.run(&[]);
-    let missing = loader.query(
-        "select class.oid::regclass::text, attribute.attname
-         from pg_class as class
-         inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum >= 0
-         where class.relnamespace::regnamespace::text in ('warehouse', 'landing', 'etl')
-           and class.relkind in ('r', 'p', 'v', 'm')
-           and (col_description(class.oid, attribute.attnum) is null or obj_description(class.oid) is null)",
-    );
-    assert_eq!(
-        missing,
-        [] as [&str; 0],
-        "columns without a comment, or of a table without one"
-    );
-
     let row = loader
         .client()
         .query_one(include_str!("../../sql/dictionary.sql"), &[]);
     let said: String = row.expect("the query of the dictionary").get(0);
+    // Of a column that a function returns too; the tables' own have a test of theirs.
+    let without_meaning = said.lines().find(|line| line.ends_with(" |  |"));
+    assert_eq!(without_meaning, None);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/dictionary.md");
     if std::env::var_os(SWITCH).is_some_and(|value| value == "write") {
         fs::write(&path, &said).expect("the dictionary can be written");
@@ -42,7 +30,7 @@ fn the_dictionary_says_what_the_database_says() {
         .find(|(said, written)| said != written);
     assert!(
         differs.is_none() && said == written,
-        "sql/dictionary.md is not what the database says, first here: {differs:?}; \
+        "sql/dictionary.md differs from the comments in the database, first here: {differs:?}; \
          {SWITCH}=write cargo test --test loader dictionary writes it"
     );
 }

@@ -248,3 +248,31 @@ fn ten_thousand_files_unpacked_at_once_with_times_years_ago_are_all_loaded() {
     );
     books::check(&loader);
 }
+
+#[test]
+fn a_file_that_the_file_system_lists_twice_is_pending_once() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let mut client = loader.client();
+    let keep = include_str!("../../sql/checkpoint/keep_pending.sql");
+    let now = chrono::Utc::now();
+    for _ in 0..2 {
+        let (names, reasons) = (["x.json", "y.json", "x.json"], ["one", "other", "one"]);
+        client
+            .execute(
+                keep,
+                &[
+                    &"users",
+                    &"main",
+                    &now,
+                    &names.as_slice(),
+                    &reasons.as_slice(),
+                ],
+            )
+            .expect("they can be kept");
+    }
+    assert_eq!(
+        loader.query("select file_name, reason from etl.pending_file order by 1"),
+        ["x.json|one", "y.json|other"]
+    );
+}

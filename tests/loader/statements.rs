@@ -12,7 +12,7 @@ use postgres::Transaction;
 use crate::loader::Loader;
 
 /// Folders whose files have tests of their own, by which they are executed.
-const ELSEWHERE: [&str; 3] = ["migrations", "examples", "report"];
+const ELSEWHERE: [&str; 4] = ["migrations", "schema", "examples", "report"];
 
 /// A stream in the binary format of `copy` that has no row: signature, flags, extension, trailer.
 const NO_ROW: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xff";

@@ -57,7 +57,7 @@ fn the_version_names_the_commit_wherever_the_sources_come_from() {
             .env("GIT_CEILING_DIRECTORIES", here);
         let out = said(command.output().expect("it can be started")).out;
         let version = out.split_once("ETL_VERSION=").expect(&out).1;
-        version.trim().to_owned()
+        version.lines().next().unwrap_or_default().to_owned()
     };
 
     // Sources without a history, as in an image.

@@ -7,6 +7,7 @@
 
 mod health;
 mod page;
+mod problems;
 mod progress;
 pub mod prometheus;
 mod reading;

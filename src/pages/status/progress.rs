@@ -1,13 +1,10 @@
 //! How far each folder has been loaded.
 
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::health::{Activity, Problem};
-use crate::checkpoint::BLOCKED_AFTER;
 use crate::escape::printable;
 use crate::pages::age::Age;
 
@@ -105,7 +102,7 @@ impl fmt::Display for Folder {
 impl FolderStatus {
     /// When a run last showed that it works: it scanned the folder or, while it loads what it has
     /// found, committed a batch.
-    fn last_sign_at(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn last_sign_at(&self) -> Option<DateTime<Utc>> {
         let committed_at = self.advanced_at.filter(|_| self.running);
         self.last_scanned_at.max(committed_at)
     }
@@ -119,77 +116,5 @@ impl Progress {
     /// Whether the names of inboxes have to be shown.
     pub fn shows_inboxes(&self) -> bool {
         self.sources.iter().any(|status| status.folder.shows_inbox)
-    }
-
-    /// The folders that no run has scanned for `stale_after`, or ever.
-    pub fn stale(&self, stale_after: Duration) -> Vec<Problem> {
-        let is_fresh = |status: &FolderStatus| {
-            status
-                .last_sign_at()
-                .is_some_and(|time| !self.age(time).is_over(stale_after))
-        };
-        let is_fresh_elsewhere = |folder: &Folder, in_same_inbox: bool| {
-            self.sources.iter().any(|other| {
-                (other.folder.inbox == folder.inbox) == in_same_inbox && is_fresh(other)
-            })
-        };
-        let activity = |status: &FolderStatus| {
-            if status.running {
-                Activity::Here
-            } else if status.failing_since.is_some() {
-                Activity::Failing
-            } else if is_fresh_elsewhere(&status.folder, true) {
-                Activity::OtherFolder
-            } else if is_fresh_elsewhere(&status.folder, false) {
-                Activity::OtherInbox
-            } else {
-                Activity::Unknown
-            }
-        };
-        let stale = |status: &FolderStatus| {
-            let (folder, activity) = (status.folder.clone(), activity(status));
-            match status.last_scanned_at {
-                None => Problem::NeverScanned { folder, activity },
-                Some(time) => Problem::Stale {
-                    folder,
-                    activity,
-                    age: self.age(time),
-                },
-            }
-        };
-        self.sources
-            .iter()
-            .filter(|status| !is_fresh(status))
-            .map(stale)
-            .collect()
-    }
-
-    /// The folders at which runs fail.
-    pub(super) fn failing(&self) -> Vec<Problem> {
-        let failing = |status: &FolderStatus| {
-            let since = status.failing_since?;
-            Some(Problem::Failing {
-                folder: status.folder.clone(),
-                since: self.age(since),
-                last: self.age(status.last_failed_at.unwrap_or(since)),
-                failure: status.last_failure.clone().unwrap_or_default(),
-            })
-        };
-        self.sources.iter().filter_map(failing).collect()
-    }
-
-    /// The folders whose checkpoint is blocked by a file that has been pending for too long.
-    pub(super) fn blocked(&self) -> Vec<Problem> {
-        let blocked = |status: &FolderStatus| {
-            let file = status.oldest_pending.clone()?;
-            let age = self.age(file.since);
-            age.is_over(BLOCKED_AFTER).then(|| Problem::Blocked {
-                folder: status.folder.clone(),
-                file,
-                age,
-                others: status.pending - 1,
-            })
-        };
-        self.sources.iter().filter_map(blocked).collect()
     }
 }

@@ -1,0 +1,193 @@
+//! Copies of loaded files: what they may change of the order of events, and what not.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::books;
+use crate::loader::{Loader, card_event, event_id, user_event};
+use crate::model::CARDS;
+
+/// 2026-11-20 10:00:00 UTC, in microseconds since 1970.
+const SECOND: u64 = 1_795_168_800_000_000;
+
+const AT: &str = "2026-11-20 10:00:00";
+
+/// Two events of a card in one second, of which the second one, by their files' times, is effective.
+fn two_of_a_second(loader: &Loader) {
+    let first = card_event(&event_id(9), AT, 1, 7, true).to_string();
+    let second = card_event(&event_id(5), AT, 1, 7, false).to_string();
+    loader.put_modified("cards/a.json", first, SECOND + 100_000);
+    loader.put_modified("cards/b.json", second, SECOND + 900_000);
+}
+
+/// Puts the file of one of them once more, under another name.
+fn put_copy(loader: &Loader, number: u64, active: bool, modified: u64) {
+    let event = card_event(&event_id(number), AT, 1, 7, active).to_string();
+    loader.put_modified(
+        &format!("cards/copy-{number}-{modified}.json"),
+        event,
+        modified,
+    );
+}
+
+fn is_active(loader: &Loader) -> String {
+    loader.value("select active from warehouse.card_current")
+}
+
+fn succeeds(program: &str, folder: &Path, arguments: &[&str]) {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .status();
+    assert!(
+        status.expect("the program can be started").success(),
+        "{program}"
+    );
+}
+
+#[test]
+fn an_inbox_restored_from_an_archive_with_whole_seconds_changes_nothing() {
+    let loader = Loader::new();
+    two_of_a_second(&loader);
+    loader.run(&[]);
+    let before = loader.query(CARDS);
+    assert_eq!(is_active(&loader), "false");
+    let cards = loader.path("cards");
+    // GNU tar's own format keeps whole seconds.
+    succeeds(
+        "tar",
+        &cards,
+        &["--format=gnu", "-cf", "../backup.tar", "."],
+    );
+    for name in ["a.json", "b.json"] {
+        fs::remove_file(cards.join(name)).expect("the inbox is ours");
+    }
+    succeeds("tar", &cards, &["-xf", "../backup.tar"]);
+    let modified = fs::metadata(cards.join("b.json")).and_then(|file| file.modified());
+    assert_eq!(
+        modified.expect("the file has a time"),
+        SystemTime::UNIX_EPOCH + Duration::from_micros(SECOND)
+    );
+    let summary = loader.run(&[]);
+    let changes = ["versions_opened", "versions_closed", "versions_changed"];
+    assert_eq!(summary["duplicates"], 2);
+    assert_eq!(changes.map(|field| &summary[field]), [0, 0, 0]);
+    assert_eq!(loader.query(CARDS), before);
+    books::verify(&loader);
+}
+
+#[test]
+fn a_copy_that_moves_an_event_is_reported_as_a_change_of_versions() {
+    let loader = Loader::new();
+    two_of_a_second(&loader);
+    loader.run(&[]);
+    // The first event's file is found with a time after the second one's: it changes nothing.
+    put_copy(&loader, 9, true, SECOND + 950_000);
+    assert_eq!(loader.run(&[])["versions_changed"], 0);
+    // The second event's file is found with a time before the first one's.
+    put_copy(&loader, 5, false, SECOND + 50_000);
+    let said = loader.etl(&["run"]);
+    assert_eq!(is_active(&loader), "true");
+    for figure in [
+        "duplicates=1",
+        "versions_opened=0",
+        "versions_closed=0",
+        "versions_changed=1",
+    ] {
+        assert!(
+            said.log.contains(&format!(" {figure} ")),
+            "{figure}: {}",
+            said.log
+        );
+    }
+    assert_eq!(
+        loader.value("select versions_changed from etl.run order by run_id desc limit 1"),
+        "1"
+    );
+    books::check(&loader);
+}
+
+#[test]
+fn of_copies_the_earliest_with_a_fraction_counts_whatever_the_order_of_arrival() {
+    // Times of the first event's copies in the order in which they arrive, and whether its event is
+    // the last of the second then. The other event is at half past.
+    let cases: [(&[u64], &[bool]); 6] = [
+        (&[900_000, 100_000], &[true, false]),
+        (&[100_000, 900_000], &[false, false]),
+        // A rounded copy is nothing beside one with a fraction, though it is earlier.
+        (&[900_000, 0], &[true, true]),
+        (&[0, 900_000], &[false, true]),
+        (
+            &[0, 900_000, 600_000, 300_000, 0],
+            &[false, true, true, false, false],
+        ),
+        // Without a fraction anywhere, the earliest counts.
+        (&[2_000_000, 1_000_000, 0], &[true, true, false]),
+    ];
+    for (times, expected) in cases {
+        let loader = Loader::new();
+        loader.put_modified(
+            "cards/other.json",
+            card_event(&event_id(5), AT, 1, 7, false).to_string(),
+            SECOND + 500_000,
+        );
+        for (time, is_last) in times.iter().zip(expected) {
+            put_copy(&loader, 9, true, SECOND + time);
+            loader.run(&["--since", "1d"]);
+            assert_eq!(
+                is_active(&loader),
+                is_last.to_string(),
+                "{times:?} at {time}"
+            );
+            books::check(&loader);
+        }
+    }
+}
+
+#[test]
+fn zero_has_one_form() {
+    for scores in [["0.0", "-0.0"], ["-0.0", "0.0"]] {
+        let loader = Loader::new();
+        for (number, score) in scores.iter().enumerate() {
+            let event = user_event(&event_id(1), AT, 7, "Ann", 0.5).to_string();
+            let event = event.replace("0.5", score);
+            loader.put(&format!("users/{number}.json"), event);
+            loader.run(&[]);
+        }
+        assert_eq!(
+            loader.query(
+                "select loaded, duplicates, rejected from etl.checkpoint where source = 'users'"
+            ),
+            ["1|1|0"]
+        );
+        assert_eq!(
+            loader.query("select encode(float8send(score), 'hex') from warehouse.dim_user"),
+            ["0000000000000000"]
+        );
+    }
+}
+
+#[test]
+fn reading_a_file_again_as_it_is_advised_does_not_reorder_events() {
+    let loader = Loader::new();
+    two_of_a_second(&loader);
+    loader.run(&[]);
+    let before = loader.query(CARDS);
+    // `touch -a` changes the change time, by which the file is found, and not the modification time.
+    succeeds("touch", &loader.path("cards"), &["-a", "a.json", "b.json"]);
+    let summary = loader.run(&["--overlap", "1ms"]);
+    assert_eq!(
+        (&summary["duplicates"], &summary["versions_changed"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(loader.query(CARDS), before);
+    let stamp = File::open(loader.path("cards/a.json")).and_then(|file| file.metadata());
+    assert_eq!(
+        stamp
+            .and_then(|stamp| stamp.modified())
+            .expect("the file has a time"),
+        SystemTime::UNIX_EPOCH + Duration::from_micros(SECOND + 100_000)
+    );
+}

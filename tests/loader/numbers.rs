@@ -1,0 +1,124 @@
+//! Numbers that a restore or a move by replication left behind: these copy rows and not sequences.
+
+use crate::books;
+use crate::loader::{Loader, card_event, event_id, user_event};
+
+/// Sets the sequence of a column back to its beginning.
+fn set_back(loader: &Loader, table: &str, column: &str) {
+    loader
+        .client()
+        .batch_execute(&format!(
+            "select setval(pg_get_serial_sequence('{table}', '{column}'), 1, false)"
+        ))
+        .expect("the sequence can be set");
+}
+
+fn put_card(loader: &Loader, number: u64, card_id: i64, at: &str, active: bool) {
+    let event = card_event(&event_id(number), at, card_id, 7, active);
+    loader.put(&format!("cards/{number}.json"), event.to_string());
+}
+
+/// Three runs with a card, a user and a rejected file each.
+fn three_runs() -> Loader {
+    let loader = Loader::new();
+    for number in 1..=3_u64 {
+        put_card(&loader, number, number as i64, "2026-11-20 10:00:00", true);
+        let user = user_event(
+            &event_id(number),
+            "2026-11-20 10:00:00",
+            number as i64,
+            "Ann",
+            1.0,
+        );
+        loader.put(&format!("users/{number}.json"), user.to_string());
+        loader.put(&format!("users/bad-{number}.json"), "[]");
+        loader.run(&[]);
+    }
+    loader
+}
+
+const RUNS: &str = "select * from etl.run where run_id <= 3 order by run_id";
+const REJECTIONS: &str =
+    "select * from landing.rejected_event where rejected_id <= 3 order by rejected_id";
+
+#[test]
+fn sequences_that_are_behind_are_brought_up_and_nothing_is_overwritten() {
+    let loader = three_runs();
+    let (runs, rejections) = (loader.query(RUNS), loader.query(REJECTIONS));
+    for (table, column) in [
+        ("etl.run", "run_id"),
+        ("warehouse.dim_card", "card_key"),
+        ("warehouse.dim_user", "user_key"),
+        ("landing.rejected_event", "rejected_id"),
+    ] {
+        set_back(&loader, table, column);
+    }
+    put_card(&loader, 4, 2, "2026-11-21 10:00:00", false);
+    loader.put(
+        "users/4.json",
+        user_event(&event_id(4), "2026-11-21 10:00:00", 2, "Ann", 2.0).to_string(),
+    );
+    loader.put("users/bad-4.json", "[]");
+    let said = loader.etl(&["run", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":2"), "{}", said.out);
+    for words in [
+        "the sequence of etl.run.run_id was behind, at 2 where run 3 exists",
+        "the sequence of warehouse.dim_card.card_key was behind, at 0 where 3 exists",
+        "the sequence of warehouse.dim_user.user_key was behind, at 0 where 3 exists",
+        "the sequence of landing.rejected_event.rejected_id was behind, at 0 where 3 exists",
+    ] {
+        assert!(
+            said.log.contains(words),
+            "{words:?} is missing: {}",
+            said.log
+        );
+    }
+    assert_eq!(loader.query(RUNS), runs);
+    assert_eq!(loader.query(REJECTIONS), rejections);
+    for (table, key) in [
+        ("warehouse.dim_card", "card_key"),
+        ("warehouse.dim_user", "user_key"),
+    ] {
+        assert_eq!(
+            loader.query(&format!("select {key} from {table} order by 1")),
+            ["1", "2", "3", "4"]
+        );
+    }
+    // Once is enough.
+    put_card(&loader, 5, 3, "2026-11-21 10:00:00", false);
+    loader.put("users/bad-5.json", "[]");
+    let said = loader.etl(&["run"]);
+    assert!(!said.log.contains("sequence"), "{}", said.log);
+    books::settle(&loader);
+    books::verify(&loader);
+}
+
+#[test]
+fn a_retry_notices_a_sequence_that_is_behind() {
+    let loader = three_runs();
+    let runs = loader.query(RUNS);
+    set_back(&loader, "etl.run", "run_id");
+    let good = card_event(&event_id(9), "2026-11-20 10:00:00", 9, 7, true).to_string();
+    loader
+        .client()
+        .execute(
+            "update landing.rejected_event set document = $1 where rejected_id = 2",
+            &[&good.as_bytes()],
+        )
+        .expect("a document can be changed");
+    let said = loader.etl(&["rejected", "retry", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    assert!(
+        said.log
+            .contains("the sequence of etl.run.run_id was behind"),
+        "{}",
+        said.log
+    );
+    assert_eq!(loader.query(RUNS), runs);
+    assert_eq!(
+        loader.query("select run_id from landing.card_event where card_id = 9"),
+        ["4"]
+    );
+}

@@ -1,0 +1,128 @@
+//! A slow disk or share, and one that fails: opening each file takes long, or a call fails for one file.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::books;
+use crate::loader::{Loader, finish, numbered_user, said, start};
+use crate::system_calls::tampered;
+
+/// How long opening a file takes, in microseconds; and how many of these files there are, such that a
+/// run reads for several seconds with its 16 threads.
+const OPEN_TAKES: u64 = 500_000;
+const FILES: u64 = 200;
+
+/// How long a transaction of a run may wait for anything but the database: it waits a quarter of a
+/// second for files that are being read; beside other tests that takes longer.
+const IDLE_LIMIT: Duration = Duration::from_secs(2);
+
+#[test]
+fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (0..FILES).for_each(|number| loader.put_user(number));
+    let run = loader.command(&["run", "--json"]);
+    let tampering = format!("openat:delay_enter={OPEN_TAKES}");
+    let Some(mut run) = tampered(&run, &tampering, None) else {
+        return;
+    };
+    let began = Instant::now();
+    let mut run = start(&mut run);
+    let mut claims = Vec::new();
+    let mut client = loader.client();
+    while run.try_wait().expect("etl is ours").is_none() {
+        let row = client
+            .query_one(
+                "select
+                   coalesce(extract(epoch from max(clock_timestamp() - state_change)
+                     filter (where state = 'idle in transaction')), 0)::float8,
+                   (select extract(epoch from max(claimed_until))::float8 from etl.checkpoint)
+                 from pg_stat_activity
+                 where datname = current_database() and application_name = 'etl'",
+                &[],
+            )
+            .expect("the activity can be read");
+        let idle: f64 = row.get(0);
+        assert!(
+            idle < IDLE_LIMIT.as_secs_f64(),
+            "idle in a transaction for {idle} s"
+        );
+        claims.extend(row.get::<_, Option<f64>>(1));
+        sleep(Duration::from_millis(50));
+    }
+    let took = began.elapsed();
+    let said = finish(run);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(
+        said.out.contains(&format!("\"loaded\":{FILES}")),
+        "{}",
+        said.out
+    );
+    assert!(took > Duration::from_secs(5), "{took:?} is not slow");
+    let (Some(first), Some(last)) = (claims.first(), claims.last()) else {
+        panic!("there was no claim");
+    };
+    assert!(last > first, "the claim was not renewed in {took:?}");
+    books::settle(&loader);
+}
+
+/// The file system fails for one file: it stays pending, blocks the offset, and stops no other.
+#[test]
+fn one_file_that_cannot_be_had_stops_no_other() {
+    // `lstat` at the scan, and opening.
+    for call in ["newfstatat", "openat"] {
+        let loader = Loader::new();
+        loader.run(&[]);
+        (1..=5).for_each(|number| loader.put_user(number));
+        let run = loader.command(&["run", "--json", "--overlap", "1ms"]);
+        let Some(mut faulty) = tampered(&run, &format!("{call}:error=EIO"), Some("3.json")) else {
+            return;
+        };
+        for expected in ["\"loaded\":4", "\"loaded\":0"] {
+            let said = said(faulty.output().expect("strace can be started"));
+            assert_eq!(said.status, 0, "{call}: {}", said.log);
+            assert!(said.out.contains(expected), "{call}: {}", said.out);
+            assert!(
+                said.tells("pending", "users/3.json"),
+                "{call}: {}",
+                said.log
+            );
+            assert!(said.log.contains("os error 5"), "{call}: {}", said.log);
+            assert_eq!(
+                loader.query(
+                    "select file_name, pending_file.reason like '%os error 5%', pending
+                     from etl.pending_file join etl.checkpoint using (source, inbox)"
+                ),
+                ["3.json|true|1"],
+                "{call}"
+            );
+        }
+        // The disk works again; the file itself has not changed.
+        assert_eq!(loader.run(&["--overlap", "1ms"])["loaded"], 1, "{call}");
+        books::settle(&loader);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_stops_no_other() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    loader.put("cards/2.json", numbered_user(2).to_string());
+    fs::rename(loader.path("users"), loader.path("away")).expect("the inbox can be changed");
+    let said = loader.etl(&["run", "--json"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    assert!(
+        said.log.contains("create it, or name the inbox"),
+        "{}",
+        said.log
+    );
+    assert_eq!(
+        loader.query("select source, last_failure is not null from etl.checkpoint order by 1"),
+        ["cards|false", "users|true"]
+    );
+    fs::rename(loader.path("away"), loader.path("users")).expect("the inbox can be changed");
+    assert_eq!(loader.run(&[])["loaded"], 1);
+}
