@@ -121,7 +121,8 @@ create table etl.run (
   versions_opened bigint not null,
   versions_closed bigint not null,
   versions_changed bigint not null,
-  lost bigint not null default 0 check (lost between 0 and loaded),
+  lost bigint not null default 0,
+  constraint run_lost check (lost between 0 and loaded),
   check (files = loaded + duplicates + rejected + pending)
 ) with (fillfactor = 80);
 

@@ -159,6 +159,8 @@ begin
       if extract(year from time_of_value) not between 1 and 9999 then
         return null;
       end if;
+      -- With its zone, since the caller's zone may be another one.
+      text_of_value := time_of_value::text;
     else
       return null;
   end case;

@@ -181,14 +181,6 @@ impl Listing {
         self.files.len()
     }
 
-    /// Leaves out the files that changed at this time or later; returns how many these are.
-    pub fn cut_off(&mut self, horizon: FileTime) -> usize {
-        let before = self.files.partition_point(|file| file.changed < horizon);
-        let cut_off = self.files.len() - before;
-        self.files.truncate(before);
-        cut_off
-    }
-
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()

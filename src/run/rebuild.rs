@@ -74,7 +74,7 @@ impl fmt::Display for RebuildCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} keys: {} changed, {} failed; versions: {} opened, {} changed, {} removed",
+            "keys: {} read, {} changed, {} failed; versions: {} opened, {} changed, {} removed",
             self.keys,
             self.keys_changed,
             self.keys_failed,
@@ -91,11 +91,11 @@ impl fmt::Display for Rebuilt {
             f.write_str("dry run, rolled back: ")?;
         }
         let elapsed = humantime::format_duration(Duration::from_millis(self.elapsed_ms));
-        write!(f, "rebuilt {}", self.counts)?;
+        write!(f, "{}", self.counts)?;
         match self.events_lost {
             0 => {}
-            lost @ 1.. => write!(f, "; deleted from landing: {lost} loaded events")?,
-            restored => write!(f, "; restored in landing: {} loaded events", -restored)?,
+            lost @ 1.. => write!(f, "; loaded events deleted from landing: {lost}")?,
+            restored => write!(f, "; loaded events restored in landing: {}", -restored)?,
         }
         writeln!(f, "; {elapsed}")
     }
@@ -144,7 +144,7 @@ pub fn rebuild(warehouse: &mut Warehouse, options: &RebuildOptions) -> Result<Re
     if let Err(error) = result {
         if !rebuilt.dry_run && rebuilt.counts.keys > 0 {
             log::warn!(
-                "ended before the end: {} keys are rebuilt and committed; the same command rebuilds the rest",
+                "ended before the end; keys that are rebuilt and committed: {}; the same command rebuilds the rest",
                 rebuilt.counts.keys
             );
         }

@@ -192,17 +192,19 @@ fn found_versions<E: Recorded>(
     transaction: &mut Transaction<'_>,
     keys: &[i64],
 ) -> Result<BTreeMap<i64, Vec<FoundVersion<E>>>, Error> {
-    let rows = transaction
-        .query_typed(
+    let doing = "reading the versions of the keys";
+    let mut rows = transaction
+        .query_typed_raw(
             &statement::fill(statement::REBUILD_VERSIONS, E::KIND),
-            &[(&keys, Type::INT8_ARRAY)],
+            [(&keys as &(dyn ToSql + Sync), Type::INT8_ARRAY)],
         )
-        .doing("reading the versions of the keys")?;
+        .doing(doing)?;
     let mut found: BTreeMap<i64, Vec<FoundVersion<E>>> = BTreeMap::new();
-    for row in &rows {
+    while let Some(row) = rows.next().doing(doing)? {
         let versions = found.entry(row.get("entity_id")).or_default();
-        versions.push(found_version(row).doing("reading the versions of the keys")?);
+        versions.push(found_version(&row).doing(doing)?);
     }
+    drop(rows);
     let surrogate_keys: Vec<i64> = found.values().flatten().map(|found| found.key).collect();
     let taken = taken_keys(transaction, E::KIND, &surrogate_keys)?;
     if !taken.is_empty() {

@@ -74,13 +74,17 @@ pub(super) struct State {
 pub(super) fn state(client: &mut impl GenericClient) -> Result<State, Error> {
     let row = match client.query_typed_one(READ_HISTORY, &[]) {
         Ok(row) => row,
+        // From before the first release, or another program has begun to create it.
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => {
             let first = client.query_typed_one(READ_FIRST, &[]);
-            let is_old_line = first.is_ok_and(|row| is_old_line(&row));
-            return Err(match is_old_line {
-                true => Error::OldLine,
-                false => Error::metadata(cause, READING),
-            });
+            let first = first.map_err(|cause| Error::metadata(cause, READING))?;
+            return match is_old_line(&first) {
+                true => Err(Error::OldLine),
+                false => Ok(State {
+                    is_current: false,
+                    requests_rebuild: false,
+                }),
+            };
         }
         Err(cause) => return Err(Error::metadata(cause, READING)),
     };

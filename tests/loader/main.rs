@@ -7,11 +7,11 @@
 
 mod acceptance;
 mod address;
-mod audit;
 mod books;
 mod clock;
 mod commands;
 mod concurrent;
+mod damaged_keys;
 mod database_faults;
 mod dictionary;
 mod examples;
@@ -30,6 +30,7 @@ mod pace;
 mod patrol;
 mod prometheus;
 mod proxy;
+mod rebuild;
 mod rejected;
 mod report;
 mod roles;
@@ -41,5 +42,6 @@ mod tables;
 mod terminal;
 mod timelines;
 mod tls;
+mod verify;
 mod version;
 mod watch;

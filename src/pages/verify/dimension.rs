@@ -5,7 +5,7 @@ use postgres::{Row, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::finding::{Check, Finding, Findings};
+use super::finding::{Check, Finding, Findings, LIMIT};
 use crate::entity::{AttributeKind, Kind};
 use crate::warehouse::error::{Doing, Error};
 use crate::warehouse::{rebuild, statement};
@@ -21,12 +21,15 @@ const SHOWN: usize = 60;
 /// [`Error::Database`] when a statement fails.
 pub(super) fn verify(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
     for kind in rebuild::requested(snapshot)? {
-        findings.add(Finding {
-            check: Check::Dimensions,
-            subject: format!("warehouse.dim_{kind}"),
-            problem: "a migration has requested to rebuild it, and that is not done".to_owned(),
-            advice: "`etl migrate` or the next `etl run` does it".to_owned(),
-        });
+        findings.add(
+            kind.name(),
+            Finding {
+                check: Check::Dimensions,
+                subject: format!("warehouse.dim_{kind}"),
+                problem: "a migration has requested to rebuild it, and that is not done".to_owned(),
+                advice: "`etl migrate` or the next `etl run` does it".to_owned(),
+            },
+        );
     }
     for kind in Kind::ALL.iter().copied() {
         compare_versions(snapshot, kind, findings)?;
@@ -40,20 +43,13 @@ fn compare_versions(
     kind: Kind,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    // One row at least, for how many there are.
-    let limit = findings.room(Check::Dimensions).max(1);
     let rows = snapshot
         .query_typed(
             &statement::fill(statement::VERIFY_DIMENSION, kind),
-            &[(&limit, Type::INT8)],
+            &[(&LIMIT, Type::INT8)],
         )
         .doing("comparing a dimension with its events")?;
-    for row in &rows {
-        findings.add(difference(kind, row));
-    }
-    if let Some(first) = rows.first() {
-        findings.count(first.get("total"), rows.len());
-    }
+    findings.add_rows(kind.name(), &rows, |row| difference(kind, row));
     Ok(())
 }
 
@@ -151,14 +147,13 @@ fn find_shared_keys(
     kind: Kind,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let limit = findings.room(Check::SurrogateKeys).max(1);
     let rows = snapshot
         .query_typed(
             &statement::fill(statement::VERIFY_SHARED_KEYS, kind),
-            &[(&limit, Type::INT8)],
+            &[(&LIMIT, Type::INT8)],
         )
         .doing("looking for surrogate keys that were given twice")?;
-    for row in &rows {
+    findings.add_rows(kind.name(), &rows, |row| {
         let ids: Vec<i64> = row.get("entity_ids");
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         let versions: i64 = row.get("versions");
@@ -166,7 +161,7 @@ fn find_shared_keys(
             true => (" and others", String::new()),
             false => ("", format!(" {}", ids.join(" "))),
         };
-        findings.add(Finding {
+        Finding {
             check: Check::SurrogateKeys,
             subject: format!("{kind}_key {}", row.get::<_, i64>("version_key")),
             problem: format!(
@@ -177,10 +172,7 @@ fn find_shared_keys(
                 "`etl rebuild {kind}{rebuilt}` leaves it to the version that was loaded first and gives the others new \
                  ones; then correct the facts that refer to it"
             ),
-        });
-    }
-    if let Some(first) = rows.first() {
-        findings.count(first.get("total"), rows.len());
-    }
+        }
+    });
     Ok(())
 }

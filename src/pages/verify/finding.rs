@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use postgres::Row;
 use serde::Serialize;
 
-/// Findings of one check that are listed; the rest are counted.
+/// Findings of one group that are listed; the rest are counted.
 const LISTED: usize = 10;
+
+/// Rows that a statement returns of all that is wrong.
+pub(super) const LIMIT: i64 = LISTED as i64;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,31 +49,38 @@ pub enum Check {
     Inbox,
 }
 
-/// What was found so far.
+/// What was found so far, in groups: a check, and what was checked by its name, such as an entity or a
+/// folder. No group hides another one.
 #[derive(Default)]
 pub(super) struct Findings {
-    listed: BTreeMap<Check, Vec<Finding>>,
+    listed: BTreeMap<(Check, &'static str), Vec<Finding>>,
     more: i64,
 }
 
 impl Findings {
-    /// How many findings of a check can still be listed.
-    pub(super) fn room(&self, check: Check) -> i64 {
-        let listed = self.listed.get(&check).map_or(0, Vec::len);
-        LISTED.saturating_sub(listed) as i64
-    }
-
-    /// Adds a finding, or counts it if enough of its check are listed.
-    pub(super) fn add(&mut self, finding: Finding) {
-        match self.room(finding.check) {
-            0 => self.more += 1,
-            _ => self.listed.entry(finding.check).or_default().push(finding),
+    /// Adds a finding, or counts it if enough of its group are listed.
+    pub(super) fn add(&mut self, checked: &'static str, finding: Finding) {
+        let listed = self.listed.entry((finding.check, checked)).or_default();
+        match listed.len() < LISTED {
+            true => listed.push(finding),
+            false => self.more += 1,
         }
     }
 
-    /// Counts what is wrong and was not added: of `total` findings, `added` were.
-    pub(super) fn count(&mut self, total: i64, added: usize) {
-        self.more += total - added as i64;
+    /// Adds the findings that a statement has rows for. It is given [`LIMIT`] as its parameter, and
+    /// each of its rows has how many there are as `total`.
+    pub(super) fn add_rows(
+        &mut self,
+        checked: &'static str,
+        rows: &[Row],
+        finding: impl Fn(&Row) -> Finding,
+    ) {
+        for row in rows {
+            self.add(checked, finding(row));
+        }
+        if let Some(first) = rows.first() {
+            self.more += first.get::<_, i64>("total") - rows.len() as i64;
+        }
     }
 
     /// The listed ones, and how many more there are.

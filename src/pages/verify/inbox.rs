@@ -1,12 +1,14 @@
 //! Files in the inbox that are in no table.
 //!
-//! Every file that changed before the offset less the overlap has been processed: its event is in
-//! landing with this content, or its content is in the dead-letter table. Each such file is read and
-//! looked for by what it says. Its name and its times prove nothing: another file may have had them.
+//! A file that was processed is in a table: its event is in landing with this content, or its content
+//! is in the dead-letter table. Every file is read and looked for by what it says. Its name and its
+//! times prove nothing: another file may have had them. One that is in no table is lost if it changed
+//! before the offset less the overlap, where no run scans again.
 //!
 //! Files are read and compared outside a transaction, since a slow disk must not hold a snapshot. So
 //! what is loaded meanwhile counts, and a file that changed meanwhile is left to the next run.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use super::finding::{Check, Finding, Findings};
 use super::{Figures, VerifyOptions};
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, FileTime};
-use crate::event::{Ahead, AnyEvent, Refusal, Rejection, accept};
+use crate::event::{Ahead, AnyEvent, Rejection, accept};
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
 use crate::pages::error::Error;
@@ -56,7 +58,7 @@ pub(super) fn verify(
         let scan = match scan(client, &reading, source, checkpoint, figures) {
             Ok(scan) => scan,
             Err(Error::Folder(failure)) => {
-                findings.add(not_scanned(&failure));
+                findings.add(source.name(), not_scanned(&failure));
                 continue;
             }
             Err(error) => return Err(error),
@@ -88,8 +90,7 @@ fn reading_options(options: &VerifyOptions) -> Options {
     }
 }
 
-/// Scans a folder for the files that are due: those that changed before the offset less the overlap.
-/// An offset means nothing in another folder, so nothing is due there.
+/// Scans a whole folder. An offset means nothing in another folder than its own.
 fn scan(
     client: &mut Client,
     reading: &Options,
@@ -111,14 +112,8 @@ fn scan(
         checkpoint.offset = None;
     }
     figures.other_names += folder.each_name(|_| Ok::<(), FolderError>(()))?;
-    let mut listing = folder.scan(None, |_, _| true)?;
+    let listing = folder.scan(None, |_, _| true)?;
     figures.files += listing.len() as i64;
-    let horizon = checkpoint
-        .offset
-        .map_or(FileTime::from_nanos(i64::MIN), |offset| {
-            offset.before(reading.overlap)
-        });
-    figures.not_due += listing.cut_off(horizon) as i64;
     Ok(FolderScan {
         folder,
         identity,
@@ -158,7 +153,8 @@ impl VerifiedFolder<'_> {
     ) -> Result<(), Error> {
         for (name, cause) in &self.scan.listing.faults {
             let name = name_text(name);
-            findings.add(self.finding(&name, unreadable(&cause.to_string())));
+            let wrong = unreadable(&cause.to_string());
+            findings.add(self.scan.folder.source().name(), self.finding(&name, wrong));
         }
         let scans = std::slice::from_ref(self.scan);
         thread::scope(|scope| {
@@ -195,7 +191,7 @@ impl VerifiedFolder<'_> {
                 FileOutcome::Pending(Pending::Fault(cause)) => {
                     self.add(findings, figures, &file, unreadable(&cause));
                 }
-                FileOutcome::Pending(_) => figures.not_due += 1,
+                FileOutcome::Pending(_) => figures.not_processed += 1,
                 FileOutcome::NotRegular
                 | FileOutcome::Vanished
                 | FileOutcome::Loaded
@@ -246,7 +242,7 @@ impl VerifiedFolder<'_> {
                 ],
             )
             .doing("looking for rejected files")?;
-        let rejected: Vec<i64> = rows.iter().map(|row| row.get("position")).collect();
+        let rejected: HashSet<i64> = rows.iter().map(|row| row.get("position")).collect();
         // `with ordinality` counts from one.
         let files = files.into_iter().zip(1..);
         Ok(files
@@ -276,16 +272,23 @@ impl VerifiedFolder<'_> {
         )
     }
 
-    /// Adds a finding about a file, unless it is another file by now or was written to meanwhile.
+    /// Whether no run scans for a file that changed at this time any more.
+    fn is_past(&self, changed: FileTime) -> bool {
+        let offset = self.scan.checkpoint.offset;
+        offset.is_some_and(|offset| changed < offset.before(self.reading.overlap))
+    }
+
+    /// Adds a finding about a file that is in no table, unless a run will read it. It may be another
+    /// file by now, or written to.
     fn add(&self, findings: &mut Findings, figures: &mut Figures, file: &File, wrong: Wrong) {
         let folder = &self.scan.folder;
-        if let Some(stamp) = file.stamp
-            && folder.stamp(&name_bytes(&file.name)) != Some(stamp)
-        {
-            figures.not_due += 1;
-            return;
+        let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);
+        let is_past = changed.is_some_and(|changed| self.is_past(changed));
+        let is_same = |stamp| folder.stamp(&name_bytes(&file.name)) == Some(stamp);
+        match is_past && file.stamp.is_none_or(is_same) {
+            true => findings.add(folder.source().name(), self.finding(&file.name, wrong)),
+            false => figures.not_processed += 1,
         }
-        findings.add(self.finding(&file.name, wrong));
     }
 
     fn finding(&self, name: &str, (problem, advice): Wrong) -> Finding {
@@ -304,10 +307,7 @@ fn validate(file: &File) -> Option<AnyEvent> {
         changed_at: file.stamp?.changed.to_utc(),
         max_ahead: Duration::MAX,
     };
-    match accept(file.document.as_ref()?, ahead) {
-        Ok(event) => Some(event),
-        Err(Refusal::Rejected(_) | Refusal::Unfinished { .. }) => None,
-    }
+    accept(file.document.as_ref()?, ahead).ok()
 }
 
 /// Of these files with events, those whose event landing does not have, or has with other content;

@@ -1,10 +1,10 @@
 //! Runs, checkpoints and rejections against each other and against landing.
 
 use chrono::{DateTime, Utc};
+use postgres::Transaction;
 use postgres::types::Type;
-use postgres::{Row, Transaction};
 
-use super::finding::{Check, Finding, Findings};
+use super::finding::{Check, Finding, Findings, LIMIT};
 use crate::pages::terminal::counted;
 use crate::warehouse::error::{Doing, Error};
 use crate::warehouse::statement;
@@ -29,9 +29,9 @@ fn verify_runs(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Resul
     let sql = include_str!("../../../sql/verify/runs.sql")
         .replace("{landed}", &statement::union(statement::VERIFY_LANDED));
     let rows = snapshot
-        .query_typed(&sql, &[(&findings.room(Check::Runs), Type::INT8)])
+        .query_typed(&sql, &[(&LIMIT, Type::INT8)])
         .doing("comparing the runs with what they loaded")?;
-    add_all(findings, &rows, |row| {
+    findings.add_rows("", &rows, |row| {
         let (loaded, landed): (Option<i64>, i64) = (row.get("loaded"), row.get("landed"));
         let (problem, advice) = match loaded {
             None => (
@@ -87,26 +87,30 @@ fn verify_checkpoints(
         )
         .doing("comparing the checkpoints with the clock")?;
     for row in &rows {
-        findings.add(Finding {
-            check: Check::Checkpoints,
-            subject: format!(
-                "checkpoint of {} in the inbox {}",
-                row.get::<_, &str>("source"),
-                row.get::<_, &str>("inbox")
-            ),
-            problem: format!(
-                "its offset {} is after the clock of this machine, {now}",
-                row.get::<_, &str>("offset_at")
-            ),
-            advice: "set the clock right; the next run reads everything that may have been skipped"
-                .to_owned(),
-        });
+        findings.add(
+            "",
+            Finding {
+                check: Check::Checkpoints,
+                subject: format!(
+                    "checkpoint of {} in the inbox {}",
+                    row.get::<_, &str>("source"),
+                    row.get::<_, &str>("inbox")
+                ),
+                problem: format!(
+                    "its offset {} is after the clock of this machine, {now}",
+                    row.get::<_, &str>("offset_at")
+                ),
+                advice:
+                    "set the clock right; the next run reads everything that may have been skipped"
+                        .to_owned(),
+            },
+        );
     }
     let rows = snapshot
         .query_typed(include_str!("../../../sql/verify/counters.sql"), &[])
         .doing("comparing the checkpoints with the runs")?;
     for row in &rows {
-        findings.add(Finding {
+        findings.add("", Finding {
             check: Check::Checkpoints,
             subject: format!(
                 "counter {} of the inbox {}",
@@ -130,24 +134,14 @@ fn verify_rejections(snapshot: &mut Transaction<'_>, findings: &mut Findings) ->
     let rows = snapshot
         .query_typed(
             include_str!("../../../sql/verify/rejections.sql"),
-            &[(&findings.room(Check::Rejections), Type::INT8)],
+            &[(&LIMIT, Type::INT8)],
         )
         .doing("comparing the rejections with the runs")?;
-    add_all(findings, &rows, |row| Finding {
+    findings.add_rows("", &rows, |row| Finding {
         check: Check::Rejections,
         subject: format!("rejection {}", row.get::<_, i64>("rejected_id")),
         problem: row.get("problem"),
         advice: "find out who else writes to landing.rejected_event and etl.run".to_owned(),
     });
     Ok(())
-}
-
-/// Adds a finding for each row; the rows are the first of `total`.
-fn add_all(findings: &mut Findings, rows: &[Row], finding: impl Fn(&Row) -> Finding) {
-    for row in rows {
-        findings.add(finding(row));
-    }
-    if let Some(first) = rows.first() {
-        findings.count(first.get("total"), rows.len());
-    }
 }

@@ -85,8 +85,8 @@ pub struct Figures {
     pub runs: i64,
     /// Event files in the inbox.
     pub files: i64,
-    /// Those of them that the next run scans: they need not be in a table yet.
-    pub not_due: i64,
+    /// Those of them that are in no table yet, and that the next run reads.
+    pub not_processed: i64,
     /// Other names in the inbox that may have been meant as event files: they do not end in `.json`,
     /// or begin with a dot.
     pub other_names: i64,
@@ -111,13 +111,13 @@ impl fmt::Display for Verification {
         };
         writeln!(
             f,
-            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them not due yet{others}; {}",
+            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them not processed yet{others}; {}",
             counted(figures.events.values().sum::<i64>(), "event"),
             counted(figures.versions.values().sum::<i64>(), "version"),
             counted(figures.runs, "run"),
             counted(figures.open_rejections, "open rejection"),
             counted(figures.files, "file"),
-            figures.not_due,
+            figures.not_processed,
             humantime::format_duration(Duration::from_millis(self.elapsed_ms)),
         )
     }
