@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use etl::cli::error::Error;
 use etl::cli::{
-    Cli, Command, Format, HistoryArguments, RejectedCommand, ReportArguments, RunArguments,
-    StatusArguments, shell,
+    Cli, Command, Format, HistoryArguments, RebuildArguments, RejectedCommand, ReportArguments,
+    RunArguments, StatusArguments, VerifyArguments, shell,
 };
 use etl::escape::json_line;
 use etl::logging;
 use etl::pages::status::{STALE_AFTER, Status, prometheus, watch};
-use etl::pages::{history, rejected, report, status};
+use etl::pages::{history, rejected, report, status, verify};
 use etl::run::{self, Ending};
 use etl::warehouse::address::Address;
 use etl::warehouse::{Warehouse, dismissal};
@@ -49,10 +49,11 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::History(arguments) => show_history(&address()?, arguments),
         Command::Report(arguments) => write_report(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
+        Command::Verify(arguments) => verify_all(&address()?, arguments),
+        Command::Rebuild(arguments) => rebuild(&address()?, arguments),
         Command::Migrate => migrate(&address()?),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
         Command::Man(arguments) => print(shell::manual_page(&arguments.words)?),
-        _ => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -184,8 +185,31 @@ fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+fn verify_all(address: &Address, arguments: &VerifyArguments) -> Result<ExitCode, Error> {
+    let found = verify::verify(&mut Warehouse::connect(address)?, &arguments.options())?;
+    print_page(&found, arguments.json)?;
+    Ok(match found.sound {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
+}
+
+fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, Error> {
+    let rebuilt = run::rebuild(&mut Warehouse::connect(address)?, &arguments.options())?;
+    print_page(&rebuilt, arguments.json)?;
+    if let Some(signal) = rebuilt.interrupted {
+        signal.end();
+    }
+    Ok(match rebuilt.counts.keys_failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(FAILED),
+    })
+}
+
 fn migrate(address: &Address) -> Result<ExitCode, Error> {
-    Warehouse::connect(address)?.migrate()?;
+    let warehouse = &mut Warehouse::connect(address)?;
+    warehouse.migrate()?;
+    run::rebuild_requested(warehouse)?;
     Ok(ExitCode::SUCCESS)
 }
 

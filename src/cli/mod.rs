@@ -6,23 +6,27 @@ mod history;
 mod inbox;
 mod log;
 mod manual;
+mod rebuild;
 mod rejected;
 mod report;
 mod run;
 pub mod shell;
 mod status;
 mod value;
+mod verify;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
+pub use rebuild::RebuildArguments;
 pub use rejected::RejectedCommand;
 pub use report::ReportArguments;
 pub use run::RunArguments;
 pub use shell::{CompletionsArguments, ManArguments};
 pub use status::{Format, StatusArguments};
+pub use verify::VerifyArguments;
 
 /// Loads event files into slowly changing dimensions in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -106,10 +110,10 @@ pub enum Command {
     Rejected(RejectedCommand),
 
     /// Compare the warehouse with what its events make, and the inbox with the tables
-    #[command(after_help = "Examples:
-  etl verify          from cron, once a night; exit status 1 if anything is wrong
-  etl verify --json")]
-    Verify,
+    Verify(VerifyArguments),
+
+    /// Compute the versions of users and cards from their events again
+    Rebuild(RebuildArguments),
 
     /// Create the schema of the warehouse or migrate it, as its owner
     #[command(

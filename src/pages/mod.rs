@@ -11,4 +11,4 @@ pub mod report;
 pub mod status;
 mod table;
 mod terminal;
-//pub mod verify;
+pub mod verify;

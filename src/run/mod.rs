@@ -16,6 +16,7 @@ mod loading;
 pub mod options;
 mod outcome;
 mod reader;
+mod rebuild;
 mod retry;
 mod scan;
 mod warnings;
@@ -30,14 +31,19 @@ use crate::summary::Summary;
 use crate::warehouse::address::Address;
 use crate::warehouse::checkpoints::{self, Claim};
 use crate::warehouse::{self, Warehouse};
+pub(crate) use chunk::{File, Outcome as FileOutcome, Pending};
 use claim::PATIENCE;
 use error::Error;
 use interruption::Interruption;
 use loading::{Loader, Target};
 use options::Options;
 use outcome::Work;
+pub(crate) use outcome::as_command;
 pub use outcome::{Ending, Outcome};
+pub(crate) use reader::{Next, ReadAhead};
+pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
+pub(crate) use scan::{FolderScan, is_same_folder};
 
 /// Does one run.
 ///
@@ -116,6 +122,7 @@ impl<'r> Run<'r> {
             false => Duration::ZERO,
         };
         let options = self.loader.options;
+        let requests_rebuild = warehouse.requests_rebuild();
         let client = warehouse.client();
         let claim = claim::claim(
             client,
@@ -135,7 +142,11 @@ impl<'r> Run<'r> {
             .map(|checkpoint| checkpoint.source)
             .collect();
         self.be_busy(&claimed)?;
-        let result = self.load(client, claim);
+        let result = match requests_rebuild {
+            true => self.rebuild_requested(client),
+            false => Ok(()),
+        }
+        .and_then(|()| self.load(client, claim));
         // The connection broke, or the client gave it up, as it does where a copy cannot begin.
         if client.is_closed() {
             match Warehouse::connect(address) {
@@ -145,6 +156,25 @@ impl<'r> Run<'r> {
         }
         self.give_back(warehouse.client(), &claimed, &result);
         result
+    }
+
+    /// Rebuilds what a migration has requested: until then, the events of a dimension contradict its
+    /// versions.
+    fn rebuild_requested(&mut self, client: &mut Client) -> Result<(), Error> {
+        if self.loader.options.dry_run {
+            log::warn!(
+                "a migration has requested to rebuild a dimension, which a dry run does not do: what is new of its keys \
+                 may be rejected"
+            );
+            return Ok(());
+        }
+        let run_id = Some(self.loader.run_id);
+        rebuild::requested(
+            client,
+            &self.loader.interruption,
+            &mut self.loader.bar,
+            run_id,
+        )
     }
 
     /// Leaves the sources that were not claimed to other runs.

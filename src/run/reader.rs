@@ -48,7 +48,7 @@ const FILE_BYTES: usize = 1 << 10;
 type ReadBlock = (usize, Result<Vec<File>, FolderError>);
 
 /// What the reader has.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Files.
     Chunk(Chunk),
     /// Nothing yet.
@@ -58,7 +58,7 @@ pub(super) enum Next {
 }
 
 /// The files of all folders of a run, on their way.
-pub(super) struct ReadAhead<'scope, 'env, 's> {
+pub(crate) struct ReadAhead<'scope, 'env, 's> {
     scope: &'scope Scope<'scope, 'env>,
     scans: &'s [FolderScan],
     options: &'s Options,
@@ -146,7 +146,7 @@ impl Shared {
 
 impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     /// Begins to read the files of these folders.
-    pub(super) fn start(
+    pub(crate) fn start(
         scope: &'scope Scope<'scope, 'env>,
         scans: &'s [FolderScan],
         options: &'s Options,
@@ -214,7 +214,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     /// # Errors
     ///
     /// When this process can open no file at all.
-    pub(super) fn next(&mut self, limit: usize, wait: Duration) -> Result<Next, FolderError> {
+    pub(crate) fn next(&mut self, limit: usize, wait: Duration) -> Result<Next, FolderError> {
         while self
             .scans
             .get(self.folder)

@@ -15,6 +15,7 @@ use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
 use crate::inbox_name::InboxName;
 use crate::stamp::{FileStamp, FolderIdentity};
+use crate::warehouse;
 use crate::warehouse::names::unknown_names;
 use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_file};
 
@@ -23,12 +24,12 @@ use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_fil
 const LOOKED_FOR: usize = 1_000;
 
 /// A scanned folder.
-pub(super) struct FolderScan {
-    pub(super) folder: Folder,
-    pub(super) identity: FolderIdentity,
-    pub(super) listing: Listing,
+pub(crate) struct FolderScan {
+    pub(crate) folder: Folder,
+    pub(crate) identity: FolderIdentity,
+    pub(crate) listing: Listing,
     /// The checkpoint as it was before the run.
-    pub(super) checkpoint: Checkpoint,
+    pub(crate) checkpoint: Checkpoint,
 }
 
 /// How far a run has come in a scanned folder, as it is committed.
@@ -139,6 +140,22 @@ pub(super) fn scan(
     Ok((scan, state))
 }
 
+/// Whether a folder is the one that its checkpoint belongs to.
+///
+/// # Errors
+///
+/// When the warehouse fails.
+pub(crate) fn is_same_folder(
+    client: &mut Client,
+    checkpoint: &Checkpoint,
+    inbox: &InboxName,
+    folder: &Folder,
+    identity: FolderIdentity,
+) -> Result<bool, warehouse::error::Error> {
+    let recent = RecentFiles::read(client, checkpoint, inbox, folder, identity)?;
+    Ok(recent.is_same_folder)
+}
+
 /// The names of all event files in a folder.
 fn all_names(folder: &Folder) -> Result<Vec<String>, FolderError> {
     let mut names = Vec::new();
@@ -169,7 +186,7 @@ impl RecentFiles {
         inbox: &InboxName,
         folder: &Folder,
         identity: FolderIdentity,
-    ) -> Result<RecentFiles, Error> {
+    ) -> Result<RecentFiles, warehouse::error::Error> {
         let mut recent = RecentFiles {
             hashers: [RandomState::new(), RandomState::new()],
             files: HashSet::new(),

@@ -56,15 +56,10 @@ pub fn claim(
     let Some(first) = rows.first() else {
         return Ok(None);
     };
-    let checkpoints: Result<Vec<Option<Checkpoint>>, _> = rows.iter().map(checkpoint).collect();
     Ok(Some(Claim {
         run_id: first.get("run_id"),
         highest_run_id: first.get("highest_run_id"),
-        checkpoints: checkpoints
-            .doing("claiming the checkpoints")?
-            .into_iter()
-            .flatten()
-            .collect(),
+        checkpoints: read_all(&rows).doing("claiming the checkpoints")?,
     }))
 }
 
@@ -89,6 +84,34 @@ fn try_claim(
         .map_err(|cause| Error::metadata(cause, doing))?;
     transaction.commit().doing(doing)?;
     Ok(rows)
+}
+
+/// Reads the checkpoints of these sources without a claim on them: those that there are.
+///
+/// # Errors
+///
+/// [`Error::NotLoader`] when this user may not, [`Error::Database`] when the statement fails.
+pub fn read(
+    client: &mut impl GenericClient,
+    inbox: &InboxName,
+    sources: &[Source],
+) -> Result<Vec<Checkpoint>, Error> {
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/checkpoint/read.sql"),
+            &[
+                (&Source::names(sources), Type::TEXT_ARRAY),
+                (&inbox.as_str(), Type::TEXT),
+            ],
+        )
+        .map_err(|cause| Error::metadata(cause, "reading the checkpoints"))?;
+    read_all(&rows).doing("reading the checkpoints")
+}
+
+/// Reads the checkpoints of known sources.
+fn read_all(rows: &[Row]) -> Result<Vec<Checkpoint>, postgres::Error> {
+    let checkpoints: Result<Vec<Option<Checkpoint>>, _> = rows.iter().map(checkpoint).collect();
+    Ok(checkpoints?.into_iter().flatten().collect())
 }
 
 impl Claim {

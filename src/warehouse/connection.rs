@@ -11,6 +11,8 @@ pub struct Warehouse {
     client: Client,
     /// Whether there was a schema when the connection was made, or has been created since.
     has_schema: bool,
+    /// Whether a migration had requested a rebuild when the version of the schema was read.
+    requests_rebuild: bool,
 }
 
 impl Warehouse {
@@ -23,7 +25,11 @@ impl Warehouse {
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
         // The first statement is part of it: a server that takes the connection may still hang.
         let (client, has_schema) = address.connect(schema::has_history)?;
-        Ok(Warehouse { client, has_schema })
+        Ok(Warehouse {
+            client,
+            has_schema,
+            requests_rebuild: false,
+        })
     }
 
     /// The connection itself.
@@ -38,7 +44,18 @@ impl Warehouse {
     /// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from
     /// before the first release.
     pub fn has_schema(&mut self) -> Result<bool, Error> {
-        Ok(self.has_schema && schema::is_current(&mut self.client)?)
+        if !self.has_schema {
+            return Ok(false);
+        }
+        let state = schema::state(&mut self.client)?;
+        self.requests_rebuild = state.requests_rebuild;
+        Ok(state.is_current)
+    }
+
+    /// Whether a migration has requested to rebuild a dimension, as of the last time that the version
+    /// of the schema was read.
+    pub fn requests_rebuild(&self) -> bool {
+        self.requests_rebuild
     }
 
     /// Makes sure that the schema is there and at the newest version.
@@ -62,6 +79,8 @@ impl Warehouse {
     pub fn migrate(&mut self) -> Result<(), Error> {
         schema::migrate(&mut self.client)?;
         self.has_schema = true;
+        // The migrations may have requested one.
+        self.requests_rebuild = true;
         Ok(())
     }
 

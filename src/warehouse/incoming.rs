@@ -2,12 +2,12 @@
 //! they are not.
 
 use chrono::{DateTime, Utc};
+use postgres::Transaction;
 use postgres::types::Type;
-use postgres::{Row, Transaction};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::{Doing, Error};
+use super::landing::{self, position};
 use super::rows::{self, Columns};
 use super::statement;
 use crate::escape::printable;
@@ -93,41 +93,17 @@ pub(super) fn compare_events<E: Recorded>(
     transaction: &mut Transaction<'_>,
     repeated: &[Incoming<'_, E>],
 ) -> Result<Vec<(usize, Option<Rejection>)>, Error> {
-    let mut columns = Columns::default();
-    columns.push_each(Type::INT8_ARRAY, repeated, |incoming| {
-        incoming.event.entity_id
-    });
-    columns.push_each(Type::UUID_ARRAY, repeated, |incoming| {
-        incoming.event.event_id
-    });
-    columns.push_each(Type::TIMESTAMPTZ_ARRAY, repeated, |incoming| {
-        incoming.event.event_at
-    });
-    columns.push_each(Type::TEXT_ARRAY, repeated, |incoming| {
-        incoming.event.extra.as_deref().map(RawValue::get)
-    });
-    let states: Vec<&E> = repeated
-        .iter()
-        .map(|incoming| &incoming.event.state)
-        .collect();
-    columns.push_attributes(&states);
-    let rows = transaction
-        .query_typed(
-            &statement::fill(statement::EVENT_COMPARE, E::KIND),
-            &columns.parameters(),
-        )
-        .doing("comparing events that are already loaded")?;
-    let compared = rows.iter().map(|row| {
-        let position = position(row);
-        let (entity_id, event_id) = repeated[position].identity();
+    let events: Vec<&Event<E>> = repeated.iter().map(|incoming| &incoming.event).collect();
+    let compared = landing::compare(transaction, &events)?.into_iter();
+    let compared = compared.map(|loaded| {
+        let (entity_id, event_id) = repeated[loaded.position].identity();
         let conflict = || Rejection::ConflictingEvent {
             entity: E::KIND,
             entity_id,
             event_id,
-            loaded_from: printable(row.get("file_name"), &[]),
+            loaded_from: printable(&loaded.file_name, &[]),
         };
-        let is_duplicate: bool = row.get("is_duplicate");
-        (position, (!is_duplicate).then(conflict))
+        (loaded.position, (!loaded.is_same).then(conflict))
     });
     Ok(compared.collect())
 }
@@ -162,9 +138,4 @@ pub(super) fn precede_events<E: Recorded>(
         .iter()
         .map(|row| (row.get("entity_id"), row.get("event_at")));
     Ok(moved.collect())
-}
-
-/// The position of an array's element that a row is about; `with ordinality` counts from one.
-fn position(row: &Row) -> usize {
-    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use postgres::error::SqlState;
 use postgres::types::Type;
-use postgres::{Client, GenericClient, Transaction};
+use postgres::{Client, GenericClient, Row, Transaction};
 use refinery::Migration;
 
 use super::error::{Doing, Error};
@@ -45,6 +45,22 @@ const HAS_HISTORY: &str = "select exists (
 const READ_HISTORY: &str =
     "select max(version), min(name) filter (where version = 1) from etl.schema_history";
 
+/// The same, and whether a migration has requested to rebuild a dimension, in one round trip.
+const READ_STATE: &str = "select max(version), min(name) filter (where version = 1),
+                                 exists (select from etl.rebuild)
+                          from etl.schema_history";
+
+/// What reading them is called where it fails.
+const READING: &str = "reading the version of the schema";
+
+/// The state of a schema.
+pub(super) struct State {
+    /// Whether it is at the newest version.
+    pub(super) is_current: bool,
+    /// Whether a migration has requested to rebuild a dimension.
+    pub(super) requests_rebuild: bool,
+}
+
 /// Whether there is a schema at all.
 ///
 /// # Errors
@@ -54,16 +70,39 @@ pub(super) fn has_history(client: &mut impl GenericClient) -> Result<bool, postg
     Ok(client.query_typed_one(HAS_HISTORY, &[])?.get(0))
 }
 
+/// The state of the schema, which there is.
+///
+/// # Errors
+///
+/// As [`is_current`].
+pub(super) fn state(client: &mut Client) -> Result<State, Error> {
+    match client.query_typed_one(READ_STATE, &[]) {
+        Ok(row) => Ok(State {
+            is_current: is_newest(&row)?,
+            requests_rebuild: row.get(2),
+        }),
+        // From before the first release.
+        Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(State {
+            is_current: is_current(client)?,
+            requests_rebuild: false,
+        }),
+        Err(cause) => Err(Error::metadata(cause, READING)),
+    }
+}
+
 /// Whether the schema, which there is, is at the newest version.
 ///
 /// # Errors
 ///
 /// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from before
 /// the first release, [`Error::NotLoader`] when this user may not read it.
-pub(super) fn is_current(client: &mut impl GenericClient) -> Result<bool, Error> {
-    let row = client
-        .query_typed_one(READ_HISTORY, &[])
-        .map_err(|cause| Error::metadata(cause, "reading the version of the schema"))?;
+fn is_current(client: &mut impl GenericClient) -> Result<bool, Error> {
+    let row = client.query_typed_one(READ_HISTORY, &[]);
+    is_newest(&row.map_err(|cause| Error::metadata(cause, READING))?)
+}
+
+/// Whether a row of [`READ_HISTORY`] or [`READ_STATE`] says that the schema is at the newest version.
+fn is_newest(row: &Row) -> Result<bool, Error> {
     let (version, first): (Option<i32>, Option<String>) = (row.get(0), row.get(1));
     if first.is_some_and(|first| first != FIRST) {
         return Err(Error::OldLine);
@@ -114,8 +153,7 @@ pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
 
 /// Applies the migrations that are missing, and returns them.
 fn apply(transaction: &mut Transaction<'_>) -> Result<Vec<Migration>, Error> {
-    let doing = "reading the version of the schema";
-    if has_history(transaction).doing(doing)? {
+    if has_history(transaction).doing(READING)? {
         if is_current(transaction)? {
             return Ok(Vec::new());
         }

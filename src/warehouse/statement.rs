@@ -32,6 +32,10 @@ statements! {
     EVENT_PRECEDE "event/precede.sql"
     HISTORY_EVENTS "history/events.sql"
     HISTORY_VERSIONS "history/versions.sql"
+    REBUILD_EVENTS "rebuild/events.sql"
+    REBUILD_NEXT_KEYS "rebuild/next_keys.sql"
+    REBUILD_TAKEN_KEYS "rebuild/taken_keys.sql"
+    REBUILD_VERSIONS "rebuild/versions.sql"
     RECONCILE_DELETE_LOADED "reconcile/delete_loaded.sql"
     STATUS_DIMENSION "status/dimension.sql"
     VERSION_ADVANCE_KEY_SEQUENCE "version/advance_key_sequence.sql"
@@ -42,7 +46,9 @@ statements! {
     VERSION_KEY_SEQUENCE "version/key_sequence.sql"
     VERSION_UPDATE "version/update.sql"
     VERIFY_DIMENSION "verify/dimension.sql"
-    VERIFY_UNKNOWN_EVENTS "verify/unknown_events.sql"
+    VERIFY_FIGURES "verify/figures.sql"
+    VERIFY_LANDED "verify/landed.sql"
+    VERIFY_SHARED_KEYS "verify/shared_keys.sql"
 }
 
 /// Fills the holes of a statement for an entity.
@@ -69,6 +75,12 @@ pub fn fill(template: &str, kind: Kind) -> String {
     }
     sql.push_str(rest);
     sql
+}
+
+/// The union over all entities: each is filled into the statement in turn.
+pub fn union(template: &str) -> String {
+    let statements: Vec<String> = Kind::ALL.iter().map(|kind| fill(template, *kind)).collect();
+    statements.join("\nunion all\n")
 }
 
 fn content(hole: &str, kind: Kind, own_parameters: usize) -> String {

@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{EffectiveEvent, Revision, StoredVersion, rebuild};
+use super::super::{EffectiveEvent, FoundVersion, Revision, StoredVersion, fold, rebuild};
 use super::property::{BATCHES, Table, effective, load, planned};
 use super::{Expected, Lamp, example, id, new, stored, version};
 
 /// The revision that makes of these versions those of all these events.
 fn rebuilt(stored: Vec<StoredVersion<Lamp>>, events: Vec<EffectiveEvent<Lamp>>) -> Revision<Lamp> {
-    rebuild(stored, events)
+    let found = stored.into_iter().map(|stored| FoundVersion {
+        key: stored.key,
+        is_key_taken: false,
+        valid_from: Some(stored.version.valid_from),
+        version: Some(stored.version),
+    });
+    rebuild(found.collect(), fold(&[], events))
 }
 
 #[test]
