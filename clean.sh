@@ -4,7 +4,7 @@
 #
 # usage: ./clean.sh
 #
-# rerun.sh and compose.sh source this file for its functions.
+# rerun.sh sources this file for its functions.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
@@ -159,7 +159,7 @@ clean_containers() {
   before=$(project_parts)
   [[ -n $before ]] || return 0
   compose down --volumes --remove-orphans --timeout "$GRACE" >/dev/null 2>&1 ||
-    die "the containers could not be removed: see ./compose.sh down --volumes"
+    die "the containers could not be removed: see ./rerun.sh compose down --volumes"
   [[ $before == "$(project_parts)" ]] || echo "Removed the containers of the last run and their warehouse."
 }
 

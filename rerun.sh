@@ -3,6 +3,7 @@
 # `etl run` every 5 seconds. Ctrl-C stops it all and shows what is in the warehouse.
 #
 # usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native]
+#        ./rerun.sh compose ARGUMENT...   Docker Compose for the containers, such as: compose logs --follow etl
 #
 #   --keep      go on with the data of the last run; without it every run starts fresh
 #   --for TIME  stop by itself after a time such as 30s or 2m
@@ -11,8 +12,9 @@
 #
 # All that it makes is its containers, their volume and data/; ./clean.sh removes it. While one runs, another one in the
 # same folder refuses to start. The warehouse's user and password are in database.env. With containers, DWH_PORT is its
-# port here (default 54320) and POSTGRES_VERSION its major version (default 18), and ./compose.sh is Docker Compose for
-# them. Without, PostgreSQL's programs are looked for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
+# port here (default 54320) and POSTGRES_VERSION its major version (default 18), and ./rerun.sh compose finds them,
+# which plain `docker compose` does not: their project has a name of its own. Without, PostgreSQL's programs are looked
+# for in the folder PG_BIN, in /usr/lib/postgresql, and with pg_config.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
@@ -40,7 +42,7 @@ child= # the process that attend waits for
 declare -A services=() # the number of each service's process; empty: the service has ended
 
 usage() {
-  sed -n '2,16s/^# \{0,1\}//p' rerun.sh
+  sed -n '2,18s/^# \{0,1\}//p' rerun.sh
 }
 
 # misuse TEXT: ends the script with what is wrong about its arguments.
@@ -109,7 +111,7 @@ and ./clean.sh removes everything"
 refuse_containers() {
   engine_answers || return 0
   [[ -z $(docker ps --quiet --filter "label=com.docker.compose.project=$project") ]] ||
-    die "containers of this folder run: ./rerun.sh --docker --keep goes on with their data, ./compose.sh down stops \
+    die "containers of this folder run: ./rerun.sh --docker --keep goes on with their data, ./rerun.sh compose down stops \
 them, and ./clean.sh removes everything"
 }
 
@@ -526,7 +528,7 @@ prune_images() {
 
 # compose_psql: prints the command that opens the warehouse.
 compose_psql() {
-  echo "./compose.sh exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
+  echo "./rerun.sh compose exec dwh psql -U $POSTGRES_USER $POSTGRES_DB"
 }
 
 # run_docker: runs everything in containers.
@@ -551,7 +553,7 @@ run_docker() {
   prune_images >/dev/null 2>&1 {folder_lock}<&- || true
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds cron's \`etl run\` loads the new ones."
   echo "  query:  $(compose_psql)"
-  echo "  by hand:  ./compose.sh exec --user etl etl etl status"
+  echo "  by hand:  ./rerun.sh compose exec --user etl etl etl status"
   echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
   follow_log {folder_lock}<&- &
   child=$!
@@ -563,6 +565,11 @@ run_docker() {
   fi
 }
 
+if [[ ${1-} == compose ]]; then
+  shift
+  compose "$@"
+  exit
+fi
 while (($# > 0)); do
   case $1 in
   --keep) keep=true ;;

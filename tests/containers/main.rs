@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the image is built from, what tells the engine how, and the scripts.
-const SHIPPED: [&str; 12] = [
+const SHIPPED: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
     "Dockerfile",
@@ -44,7 +44,6 @@ const SHIPPED: [&str; 12] = [
     "src",
     "rerun.sh",
     "clean.sh",
-    "compose.sh",
 ];
 
 /// The capabilities of each service that stays, as the bits that the kernel shows.
@@ -168,9 +167,11 @@ fn a_start_with_containers_is_refused_while_they_run_and_a_clean_removes_them() 
     });
     let warehouse = project.by_script(&["ps", "--quiet", "dwh"]);
     eventually("loading", || {
-        let status = ["exec", "-T", "--user", "etl", "etl", "etl", "status"];
+        let status = [
+            "compose", "exec", "-T", "--user", "etl", "etl", "etl", "status",
+        ];
         project
-            .script("compose.sh", &status)
+            .script("rerun.sh", &status)
             .output()
             .is_ok_and(|output| output.status.success())
     });
@@ -239,12 +240,7 @@ fn a_clean_leaves_what_belongs_to_other_folders() {
           --label com.docker.compose.volume=warehouse ${project}_warehouse";
     let volumes = clones.each_ref().map(|clone| {
         fs::create_dir_all(clone).expect("the folder is ours");
-        let shipped = [
-            "clean.sh",
-            "compose.sh",
-            "docker-compose.yml",
-            "database.env",
-        ];
+        let shipped = ["clean.sh", "rerun.sh", "docker-compose.yml", "database.env"];
         copy_shipped(&shipped, clone);
         fs::write(clone.join(".env"), &settings).expect("the folder is ours");
         said(Command::new("bash").args(["-c", start]).current_dir(clone))
@@ -267,7 +263,7 @@ fn a_clean_leaves_what_belongs_to_other_folders() {
     said(&mut redirected("clean.sh", &clones[1]));
     let cleaned = there();
     // What one types: it means the same containers as in the scripts.
-    said(redirected("compose.sh", &clones[0]).args(["down", "--volumes"]));
+    said(redirected("rerun.sh", &clones[0]).args(["compose", "down", "--volumes"]));
     let by_hand = there();
     for volume in volumes.iter().chain([&foreign_volume]) {
         docker(&["volume", "rm", "--force", volume]);
@@ -476,9 +472,9 @@ impl Project {
         )
     }
 
-    /// Runs ./compose.sh, which must succeed, and gives what it printed.
+    /// Runs `./rerun.sh compose`, which must succeed, and gives what it printed.
     fn by_script(&self, arguments: &[&str]) -> String {
-        said(&mut self.script("compose.sh", arguments))
+        said(&mut self.script("rerun.sh", &[&["compose"], arguments].concat()))
     }
 
     /// Fails if a container may do more than it needs.
