@@ -212,8 +212,13 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                 new.push(event);
             }
         }
-        copy_events(transaction, self.run_id, &new)?;
-        results.extend(new.iter().map(|event| (event.file, Landed::Loaded)));
+        let mut new = self.copy_new(transaction, new, &mut results)?;
+        let (repeated, refused): (Vec<_>, Vec<_>) = repeated.into_iter().partition(|event| {
+            let identity = event.identity();
+            stored.contains(&identity) || self.loaded.contains(&identity)
+        });
+        // Copies of events that were just refused.
+        new.extend(self.copy_new(transaction, refused, &mut results)?);
         self.compare(transaction, &repeated, &mut results)?;
         self.new_events
             .extend(new.into_iter().map(|incoming| NewEvent {
@@ -283,6 +288,47 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
 }
 
 impl<E: Recorded> DimensionBatch<E> {
+    /// Writes new events to landing, and returns those that the database takes. What it refuses, because
+    /// of a constraint that somebody has added say, is rejected and stops no other.
+    fn copy_new<'f>(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        mut events: Vec<Incoming<'f, E>>,
+        results: &mut Vec<(usize, Landed)>,
+    ) -> Result<Vec<Incoming<'f, E>>, Error> {
+        if events.is_empty() {
+            return Ok(events);
+        }
+        let doing = "loading the events";
+        let mut savepoint = transaction.transaction().doing(doing)?;
+        let cause = match copy_events(&mut savepoint, self.run_id, &events) {
+            Ok(()) => {
+                savepoint.commit().doing(doing)?;
+                results.extend(events.iter().map(|event| (event.file, Landed::Loaded)));
+                return Ok(events);
+            }
+            Err(error) => match error.refusal() {
+                Some(cause) => cause,
+                None => return Err(error),
+            },
+        };
+        savepoint.rollback().doing("rolling back refused events")?;
+        if let [event] = events.as_slice() {
+            self.loaded.remove(&event.identity());
+            let rejection = Rejection::BrokenTimeline {
+                entity: E::KIND,
+                entity_id: event.event.entity_id,
+                cause,
+            };
+            results.push((event.file, Landed::Rejected(rejection)));
+            return Ok(Vec::new());
+        }
+        let second = events.split_off(events.len() / 2);
+        let mut taken = self.copy_new(transaction, events, results)?;
+        taken.extend(self.copy_new(transaction, second, results)?);
+        Ok(taken)
+    }
+
     /// Notes the state of keys that are seen for the first time, as it was before this transaction:
     /// none of their events is written yet.
     fn see_keys(

@@ -282,6 +282,20 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
              for each row execute function public.refuse()",
             "card 1 is under review",
         ),
+        (
+            "alter table landing.card_event add constraint no_event check (card_id <> 1) not valid",
+            "violates check constraint \"no_event\"",
+        ),
+        (
+            "create function public.refuse() returns trigger language plpgsql as $$
+             begin
+               if new.card_id = 1 then raise exception 'card 1 is closed'; end if;
+               return new;
+             end $$;
+             create trigger refuse before insert on landing.card_event
+             for each row execute function public.refuse()",
+            "card 1 is closed",
+        ),
         // Checked at commit.
         (
             "create function public.refuse() returns trigger language plpgsql as $$
@@ -300,13 +314,19 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
         // later than that of the event that it overrules.
         let before = versions(&loader, 1);
         put_card(&loader, 901, 1, "2026-11-20 11:00:00", true);
+        std::fs::copy(
+            loader.path("cards/901.json"),
+            loader.path("cards/copy.json"),
+        )
+        .expect("the inbox can be written");
         put_card(&loader, 902, 2, "2026-11-20 13:00:00", false);
         put_user(&loader, 904, 1, "2026-11-20 13:00:00", 2.0);
         let said = loader.etl(&["run", "--json"]);
         assert_eq!(said.status, 0, "{}", said.log);
         let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
-        assert_eq!(counts(&summary), [2, 0, 1], "{}", said.log);
-        let detail = loader.value("select detail from landing.rejected_event");
+        assert_eq!(counts(&summary), [2, 0, 2], "{}", said.log);
+        let detail =
+            loader.value("select detail from landing.rejected_event where file_name = '901.json'");
         assert!(detail.contains(reason), "{detail}");
         assert_eq!(versions(&loader, 1), before);
         // Once nothing is in the way, a retry loads it.
@@ -314,11 +334,14 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
             &loader,
             "drop table if exists public.fact;
              alter table warehouse.dim_card drop constraint if exists no_merge;
+             alter table landing.card_event drop constraint if exists no_event;
              drop function if exists public.refuse() cascade",
         );
         let retried = loader.etl(&["rejected", "retry", "--json"]);
         assert_eq!(retried.status, 0, "{}", retried.log);
-        assert!(retried.out.contains("\"loaded\":1"), "{}", retried.out);
+        for count in ["\"loaded\":1", "\"duplicates\":1"] {
+            assert!(retried.out.contains(count), "{}", retried.out);
+        }
         assert_eq!(versions(&loader, 1).len(), 1);
         books::check(&loader);
         books::verify(&loader);
