@@ -15,7 +15,8 @@ use crate::event::AnyEvent;
 use crate::source::Source;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints;
-use crate::warehouse::dimension::{Dimension, IncomingEvent, Landed, dimension, lock_dimension};
+use crate::warehouse::dimension::{Dimension, IncomingEvent, Landed, dimension};
+use crate::warehouse::dimension_lock::lock_dimension;
 use crate::warehouse::error::Error;
 use crate::warehouse::versions::{BrokenKeys, ReviseError, Revised};
 

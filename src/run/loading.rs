@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use postgres::{Client, Transaction};
+use postgres::Client;
 
 use super::bar::Bar;
 use super::batch::{Batch, Landing, version_counts};
@@ -20,6 +20,7 @@ use super::options::Options;
 use super::outcome::Work;
 use super::reader::{Next, ReadAhead, read_again};
 use super::scan::{FolderScan, FolderState};
+use super::target::Target;
 use super::warnings::FileWarnings;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
@@ -28,36 +29,6 @@ use crate::warehouse::processed_files::keep_pending;
 use crate::warehouse::runs::RunRecord;
 use crate::warehouse::versions::BrokenKeys;
 use crate::warehouse::{self, checkpoints};
-
-/// Where batches are written to.
-pub(super) enum Target<'c> {
-    /// The warehouse; each batch is committed.
-    Kept(&'c mut Client),
-    /// A transaction that will be rolled back, as a dry run does.
-    Tried(Transaction<'c>),
-}
-
-impl Target<'_> {
-    /// Begins a batch.
-    ///
-    /// # Errors
-    ///
-    /// When the connection fails.
-    pub(super) fn begin(&mut self) -> Result<Transaction<'_>, warehouse::error::Error> {
-        match self {
-            Target::Kept(client) => warehouse::begin(client),
-            Target::Tried(trial) => trial.transaction().doing("beginning a batch"),
-        }
-    }
-
-    /// Renews the claim of the run. A trial has locked it.
-    pub(super) fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
-        match self {
-            Target::Kept(client) => checkpoints::renew(client, run_id),
-            Target::Tried(_) => Ok(()),
-        }
-    }
-}
 
 /// What loads the files of a run.
 pub(super) struct Loader<'r> {

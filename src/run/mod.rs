@@ -19,6 +19,7 @@ mod reader;
 mod rebuild;
 mod retry;
 mod scan;
+mod target;
 mod warnings;
 
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ pub(crate) use chunk::{File, Outcome as FileOutcome, Pending};
 use claim::PATIENCE;
 use error::Error;
 use interruption::Interruption;
-use loading::{Loader, Target};
+use loading::Loader;
 use options::Options;
 use outcome::Work;
 pub(crate) use outcome::as_command;
@@ -44,6 +45,7 @@ pub(crate) use reader::{Next, ReadAhead};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
 pub(crate) use scan::{FolderScan, is_same_folder};
+use target::Target;
 
 /// Does one run.
 ///

@@ -15,7 +15,7 @@ use super::bar::Bar;
 use super::error::Error;
 use super::interruption::{Interruption, Signal};
 use crate::entity::Kind;
-use crate::warehouse::dimension::lock_dimension;
+use crate::warehouse::dimension_lock::lock_dimension;
 use crate::warehouse::error::{Doing, Error as WarehouseError};
 use crate::warehouse::rebuild::{self, FIRST_KEY, RebuildCounts, RebuiltKeys};
 use crate::warehouse::{self, Warehouse, checkpoints};

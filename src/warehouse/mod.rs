@@ -11,6 +11,7 @@ pub mod checkpoints;
 mod connection;
 mod current;
 pub mod dimension;
+pub mod dimension_lock;
 pub mod dismissal;
 pub mod error;
 mod explain;

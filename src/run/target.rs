@@ -1,0 +1,36 @@
+//! Where the batches of a run go: to the warehouse, or to a transaction that is rolled back.
+
+use postgres::{Client, Transaction};
+
+use crate::warehouse::error::Doing;
+use crate::warehouse::{self, checkpoints};
+
+/// Where batches are written to.
+pub(super) enum Target<'c> {
+    /// The warehouse; each batch is committed.
+    Kept(&'c mut Client),
+    /// A transaction that will be rolled back, as a dry run does.
+    Tried(Transaction<'c>),
+}
+
+impl Target<'_> {
+    /// Begins a batch.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails.
+    pub(super) fn begin(&mut self) -> Result<Transaction<'_>, warehouse::error::Error> {
+        match self {
+            Target::Kept(client) => warehouse::begin(client),
+            Target::Tried(trial) => trial.transaction().doing("beginning a batch"),
+        }
+    }
+
+    /// Renews the claim of the run. A trial has locked it.
+    pub(super) fn renew(&mut self, run_id: i64) -> Result<(), warehouse::error::Error> {
+        match self {
+            Target::Kept(client) => checkpoints::renew(client, run_id),
+            Target::Tried(_) => Ok(()),
+        }
+    }
+}
