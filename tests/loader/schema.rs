@@ -1,5 +1,7 @@
 //! The schema: what the constraints refuse, how migrations create it, and what runs may do to it.
 
+use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -365,18 +367,18 @@ fn migrations_at_once_apply_each_once() {
             .collect()
     });
     let with = |words: &str| logs.iter().filter(|log| log.contains(words)).count();
-    assert_eq!(with("applied the migration V5__roles"), 1);
-    assert_eq!(with("the schema is up to date, at version 5"), 7);
-    assert_eq!(
-        loader.query("select version, name from etl.schema_history order by version"),
-        [
-            "1|metadata",
-            "2|landing",
-            "3|warehouse",
-            "4|views",
-            "5|roles"
-        ]
-    );
+    assert_eq!(with("applied the migration V1__metadata"), 1);
+    assert_eq!(with("the schema is up to date, at version "), 7);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/migrations");
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("the folder can be listed")
+        .map(|file| file.expect("the folder can be listed").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let applied =
+        "select format('V%s__%s.sql', version, name) from etl.schema_history order by version";
+    assert_eq!(loader.query(applied), names);
     loader.wait_for_free_locks();
 }
 
@@ -450,14 +452,14 @@ fn a_schema_of_another_program_is_named_as_such() {
         }
     };
     refused(
-        "insert into etl.schema_history values (6, 'archive', '', '')",
+        "insert into etl.schema_history values (1000, 'later', '', '')",
         &[
-            "the schema of the warehouse is at version 6, and this program knows 5",
+            "the schema of the warehouse is at version 1000, and this program knows ",
             "install the newer program",
         ],
     );
     refused(
-        "delete from etl.schema_history where version = 6;
+        "delete from etl.schema_history where version = 1000;
          update etl.schema_history set name = 'etl' where version = 1",
         &[
             "is from before the first release of etl and cannot be migrated",
@@ -468,7 +470,7 @@ fn a_schema_of_another_program_is_named_as_such() {
         .batch_execute(
             "update etl.schema_history set name = 'metadata' where version = 1;
              update etl.schema_history set checksum = '1' where version = 3;
-             delete from etl.schema_history where version = 5",
+             delete from etl.schema_history where version > 4",
         )
         .expect("the superuser may");
     let said = loader.etl(&["migrate"]);
