@@ -62,7 +62,9 @@ fn reject_by_hand(loader: &Loader, file: &str, reason: &str) -> i64 {
                values ('run', 'main', array[$1::text], now(), now(), 1, 0, 0, 1, 0, 0, 0, 0)
                returning run_id
              ), counted as (
-               update etl.checkpoint set rejected = rejected + 1 where source = $1::text
+               insert into etl.checkpoint (source, inbox, rejected)
+               values ($1::text, 'main', 1)
+               on conflict (source, inbox) do update set rejected = checkpoint.rejected + 1
              )
              insert into landing.rejected_event (source, inbox, file_name, file_modified_at, file_changed_at,
                                                  file_size, reason, detail, document, run_id)

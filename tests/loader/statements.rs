@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use etl::entity::Kind;
-use etl::warehouse::statement::{TEMPLATES, fill};
+use etl::warehouse::statement::{TEMPLATES, VERIFY_LANDED, fill};
 use postgres::Transaction;
 
 use crate::loader::Loader;
@@ -74,6 +74,11 @@ fn statements() -> Vec<(String, String)> {
                     .join("sql")
                     .join(&path);
                 let text = fs::read_to_string(file).expect("the file can be read");
+                // The one hole of statements that are about all entities at once.
+                let landed = Kind::ALL.iter();
+                let landed = landed.map(|kind| fill(VERIFY_LANDED, *kind));
+                let text =
+                    text.replace("{landed}", &landed.collect::<Vec<_>>().join(" union all "));
                 statements.push((path, text));
             }
         }

@@ -84,7 +84,7 @@ fn a_health_check_reads_the_checkpoints_and_the_pending_files_alone() {
         &format!(
             "create role {reader} login;
              grant usage on schema etl to {reader};
-             grant select on etl.checkpoint, etl.pending_file, etl.schema_history to {reader}"
+             grant select on etl.checkpoint, etl.pending_file, etl.schema_history, etl.rebuild to {reader}"
         ),
     );
     let url = loader.url.replacen("postgres@", &format!("{reader}@"), 1);
