@@ -278,9 +278,12 @@ fn a_run_does_the_rebuild_that_a_migration_requests() {
     assert!(format!("{refused:?}").contains("there is no dimension of the entity cart"));
 }
 
-/// Types of attributes, JSON values of a field, and what the column has of each afterwards; null where
-/// the value stays in `extra`.
-const ATTRIBUTES: &[(&str, &[(&str, Option<&str>)])] = &[
+/// JSON values of a field, and what the column has of each afterwards; null where the value stays in
+/// `extra`.
+type Taken = &'static [(&'static str, Option<&'static str>)];
+
+/// Types of attributes, each with values.
+const ATTRIBUTES: &[(&str, Taken)] = &[
     (
         "bigint",
         &[
