@@ -32,11 +32,11 @@ impl Key {
 enum Change {
     DeleteEvent,
     DeleteEvents,
-    ChangeEvent,
+    AlterEvent,
     DeleteVersion,
     DeleteVersions,
-    ChangeVersion,
-    ChangeOpener,
+    AlterVersion,
+    AlterOpener,
     MakeUnreadable,
 }
 
@@ -54,11 +54,11 @@ impl Damage {
         let change = prop::sample::select(vec![
             Change::DeleteEvent,
             Change::DeleteEvents,
-            Change::ChangeEvent,
+            Change::AlterEvent,
             Change::DeleteVersion,
             Change::DeleteVersions,
-            Change::ChangeVersion,
-            Change::ChangeOpener,
+            Change::AlterVersion,
+            Change::AlterOpener,
             Change::MakeUnreadable,
         ]);
         (key, change, any::<Index>()).prop_map(|(key, change, row)| Damage { key, change, row })
@@ -88,7 +88,7 @@ impl Damage {
         let statement = match self.change {
             Change::DeleteEvent => format!("delete from {landing} where {}", one(&landing)),
             Change::DeleteEvents => format!("delete from {landing} where {is_of_key}"),
-            Change::ChangeEvent => {
+            Change::AlterEvent => {
                 format!(
                     "update {landing} set {tracked} = 'Eve' where {}",
                     one(&landing)
@@ -96,13 +96,13 @@ impl Damage {
             }
             Change::DeleteVersion => format!("delete from {dimension} where {}", one(&dimension)),
             Change::DeleteVersions => format!("delete from {dimension} where {is_of_key}"),
-            Change::ChangeVersion => {
+            Change::AlterVersion => {
                 format!(
                     "update {dimension} set {tracked} = 'Eve' where {}",
                     one(&dimension)
                 )
             }
-            Change::ChangeOpener => format!(
+            Change::AlterOpener => format!(
                 "update {dimension} set event_id = gen_random_uuid() where {}",
                 one(&dimension)
             ),
