@@ -8,8 +8,10 @@ use super::rejection::{Refusal, Rejection, shorten};
 use super::storable::string_length;
 
 /// The first bytes of files that are something else than JSON, and what they are.
-const SIGNATURES: [(&[u8], &str); 5] = [
+const SIGNATURES: [(&[u8], &str); 7] = [
     (b"\x1f\x8b", "compressed with gzip"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\xfd7zXZ\0", "compressed with xz"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
     (b"\xff\xfe", "UTF-16, by its byte order mark"),
@@ -188,6 +190,8 @@ mod tests {
     fn the_cause_is_named_and_not_the_parser() {
         for (bytes, expected) in [
             (b"\x1f\x8b\x08\0".as_slice(), "gzip"),
+            (b"BZh91AY", "bzip2"),
+            (b"\xfd7zXZ\0\0", "xz"),
             (b"PK\x03\x04\x14\0", "a zip archive"),
             (b"\xff\xfe{\0}\0", "UTF-16"),
             (b"{\0\"\0", "UTF-16"),

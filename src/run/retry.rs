@@ -23,7 +23,7 @@ use crate::event::{Ahead, Refusal, Rejection, accept};
 use crate::inbox_name::InboxName;
 use crate::logging;
 use crate::source::Source;
-use crate::summary::Summary;
+use crate::summary::{Counts, Summary};
 use crate::warehouse::error::{Doing, Error as WarehouseError};
 use crate::warehouse::kept_files::{self, KeptFile, OpenRejections, Room};
 use crate::warehouse::runs::{Command, RunRecord};
@@ -112,7 +112,9 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         sources: Vec::new(),
         summary: Summary::of(&open.iter().map(|open| open.source).collect::<Vec<_>>()),
         work: Work::default(),
+        counts_of_run: Counts::default(),
         batches_of_run: 0,
+        notes: Vec::new(),
     };
     let mut inboxes: Vec<&InboxName> = open.iter().map(|open| &open.inbox).collect();
     inboxes.dedup();
@@ -156,7 +158,11 @@ struct Retry<'r> {
     summary: Summary,
     /// What it has done.
     work: Work,
+    /// What it has done in the inbox at hand.
+    counts_of_run: Counts,
     batches_of_run: u64,
+    /// What is to be logged when no transaction is open.
+    notes: Vec<String>,
 }
 
 impl Retry<'_> {
@@ -185,12 +191,16 @@ impl Retry<'_> {
         };
         self.run_id = claim.run_id;
         self.sources = claimed;
+        self.counts_of_run = Counts::default();
         self.batches_of_run = 0;
         logging::name_run(claim.run_id);
         let done = match self.options.dry_run {
             true => self.try_all(client, inbox),
             false => self.validate_all(&mut Target::Kept(client), inbox),
         };
+        for note in self.notes.drain(..) {
+            log::warn!("{note}");
+        }
         let given_back = checkpoints::finish(client, self.run_id, &[], clock::now());
         done.and(given_back.map_err(Error::from))
     }
@@ -241,7 +251,7 @@ impl Retry<'_> {
             let (bytes, newest_event_at) = (chunk.bytes() as u64, chunk.newest_event_at());
             // A chunk of any order: nothing is locked before it.
             batch.land(&mut transaction, &mut chunk)?;
-            let notes = std::mem::take(&mut batch.notes);
+            self.notes.append(&mut batch.notes);
             let revised = match batch.revise(&mut transaction)? {
                 Landing::Done(revised) => revised,
                 Landing::Again(keys) => {
@@ -271,6 +281,8 @@ impl Retry<'_> {
             kept_files::accept(&mut transaction, self.run_id, &accepted)?;
             kept_files::revalidate(&mut transaction, self.run_id, &refused)?;
             checkpoints::count(&mut transaction, source, inbox, counts, newest_event_at)?;
+            let mut counts_of_run = self.counts_of_run;
+            counts_of_run += counts;
             let mut work = self.work;
             work.counts += counts;
             work.batches += 1;
@@ -282,19 +294,17 @@ impl Retry<'_> {
                 sources: &self.sources,
                 since: None,
                 started_at: self.started_at,
-                counts: work.counts,
+                counts: counts_of_run,
                 is_written: self.batches_of_run > 0,
             }
             .save(&mut transaction, clock::now())?;
             checkpoints::renew_within(&mut transaction, self.run_id)?;
             transaction.commit().map_err(WarehouseError::commit)?;
             self.work = work;
+            self.counts_of_run = counts_of_run;
             self.batches_of_run += 1;
             let summary = self.summary.sources.entry(source.name());
             summary.or_default().add(counts, began.elapsed());
-            for note in notes {
-                log::warn!("{note}");
-            }
             return Ok(Some(reached));
         }
     }

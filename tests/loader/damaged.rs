@@ -329,6 +329,8 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
             loader.value("select detail from landing.rejected_event where file_name = '901.json'");
         assert!(detail.contains(reason), "{detail}");
         assert_eq!(versions(&loader, 1), before);
+        let tried = loader.etl(&["rejected", "retry", "--dry-run", "--json"]);
+        assert!(tried.out.contains("\"loaded\":0"), "{}", tried.out);
         // Once nothing is in the way, a retry loads it.
         execute(
             &loader,

@@ -8,8 +8,9 @@ use std::thread::sleep;
 use serde_json::Value;
 
 use crate::books;
-use crate::loader::{Loader, Said, card_event, event_id, said};
+use crate::loader::{Loader, Said, card_event, event_id, finish, said};
 use crate::machine::PAUSE;
+use crate::obstacle::Obstacle;
 use crate::system_calls::tampered;
 
 /// What a run logs of a folder that is not the one of the checkpoint.
@@ -367,4 +368,56 @@ fn a_folder_that_is_missing_is_no_folder_to_go_on_from() {
     assert_eq!(loads(&loader, &[]), 0);
     put_user(&loader, "", 3);
     assert_eq!(loads(&loader, &[]), 1);
+}
+
+#[test]
+fn inboxes_are_loaded_at_the_same_time_and_a_retry_serves_them_all() {
+    let loader = Loader::new();
+    let second = loader.make_inbox("second");
+    let second: [&str; 4] = ["--inbox", &second, "--inbox-name", "host-2"];
+    for inbox in ["", "second/"] {
+        loader.put(&format!("{inbox}users/bad.json"), "[]");
+    }
+    loader.run(&[]);
+    loader.run(&second);
+    // A run of the first inbox stops with a user, and the second one is loaded meanwhile.
+    put_user(&loader, "", 1);
+    loader.put(
+        "second/cards/2.json",
+        card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true).to_string(),
+    );
+    let mut obstacle = Obstacle::at_user(&loader, 1);
+    let run = loader.start(&["run"]);
+    obstacle.wait_for_runs(1);
+    assert_eq!(loads(&loader, &second), 1);
+    // To another run over the first one there is nothing to do.
+    let busy = loader.etl(&["run"]);
+    assert!(
+        busy.log.contains("another run is loading users"),
+        "{}",
+        busy.log
+    );
+    drop(obstacle);
+    assert_eq!(finish(run).status, 0);
+    for (number, inbox) in [(3_u64, "main"), (4, "host-2")] {
+        let document = crate::loader::numbered_user(number).to_string();
+        loader
+            .client()
+            .execute(
+                "update landing.rejected_event set document = $1 where inbox = $2",
+                &[&document.as_bytes(), &inbox],
+            )
+            .expect("a document can be changed");
+    }
+    let retried = loader.etl(&["rejected", "retry", "--json"]);
+    assert_eq!(retried.status, 0, "{}", retried.log);
+    assert!(retried.out.contains("\"loaded\":2"), "{}", retried.out);
+    assert_eq!(
+        loader.query("select inbox, loaded from etl.run where command = 'retry' order by 1"),
+        ["host-2|1", "main|1"]
+    );
+    assert_eq!(
+        loader.query("select inbox, loaded from etl.checkpoint where source = 'users' order by 1"),
+        ["host-2|1", "main|2"]
+    );
 }

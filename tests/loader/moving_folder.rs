@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
+use etl::clock::FileTime;
+use etl::event::Rejection;
+use etl::source::Source;
+use etl::stamp::FileStamp;
+use etl::warehouse::rejections::{FolderRejections, RejectedFile};
+
 use crate::books;
 use crate::loader::{Loader, Said, event_id, finish, numbered_user, start, user_event};
 use crate::obstacle::Obstacle;
@@ -274,5 +280,43 @@ fn a_file_that_the_file_system_lists_twice_is_pending_once() {
     assert_eq!(
         loader.query("select file_name, reason from etl.pending_file order by 1"),
         ["x.json|one", "y.json|other"]
+    );
+}
+
+#[test]
+fn a_file_that_the_file_system_lists_twice_is_rejected_once() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    let mut client = loader.client();
+    let rejection = Rejection::Truncated { size: 1 };
+    let rejected = |document| RejectedFile {
+        name: "x.json",
+        stamp: FileStamp {
+            inode: 1,
+            size: 1,
+            modified: FileTime::from_nanos(0),
+            changed: FileTime::from_nanos(0),
+        },
+        rejection: &rejection,
+        document: Some(document),
+    };
+    // Twice in one chunk, and once more in the next one.
+    let mut transaction = client.transaction().expect("the database answers");
+    let source = Source::ALL[0];
+    let mut rejections = FolderRejections::new(&mut transaction, 1, source, &Default::default())
+        .expect("the folder can be looked up");
+    for documents in [vec![b"[", b"{"], vec![b"{"]] {
+        let files = documents
+            .into_iter()
+            .map(|document| rejected(document))
+            .collect();
+        rejections
+            .keep(&mut transaction, files)
+            .expect("they can be kept");
+    }
+    transaction.commit().expect("the database answers");
+    assert_eq!(
+        loader.query("select file_name, convert_from(document, 'UTF8') as document from landing.rejected_event"),
+        ["x.json|{"]
     );
 }

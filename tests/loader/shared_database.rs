@@ -151,7 +151,7 @@ fn a_table_of_somebody_else_in_the_schemas_is_left_alone_and_named() {
 }
 
 #[test]
-fn a_database_in_another_encoding_is_told_in_words_that_it_can_say() {
+fn a_database_in_another_encoding_is_refused_in_words_that_fit_it() {
     let loader = Loader::new();
     let name = format!("latin_{}", loader.database);
     execute(
