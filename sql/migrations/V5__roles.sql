@@ -27,6 +27,22 @@ begin
     end if;
   end loop;
 
+  -- Everybody may create temporary tables unless somebody has revoked it; a reconcile compares names in one.
+  if
+    exists (select from pg_roles where rolname = 'etl_loader')
+    and not has_database_privilege('etl_loader', current_database(), 'temporary')
+  then
+    begin
+      execute format('grant temporary on database %I to etl_loader', current_database());
+    exception
+      when insufficient_privilege then null;
+    end;
+    if not has_database_privilege('etl_loader', current_database(), 'temporary') then
+      missing := format('the right of etl_loader to create temporary tables in the database %s', current_database());
+      return next;
+    end if;
+  end if;
+
   for relation in
     select
       class.relnamespace::regnamespace::text as schema_name,

@@ -283,7 +283,7 @@ pub fn next_requested_key(
             include_str!("../../sql/rebuild/next_id.sql"),
             &[(&kind.name(), Type::TEXT)],
         )
-        .doing("looking how far a requested rebuild has come")?;
+        .doing("reading how far a requested rebuild has come")?;
     Ok(row.map(|row| row.get("next_id")))
 }
 

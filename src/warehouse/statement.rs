@@ -125,7 +125,7 @@ pub fn sql_type(kind: AttributeKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{TEMPLATES, fill};
+    use super::{TEMPLATES, fill, union};
     use crate::entity::Kind;
 
     #[test]
@@ -137,6 +137,14 @@ mod tests {
             ),
             "select $2, $3::text[], $4::text[], $5::text[], $6::double precision[] from user \
              where e.name, e.address, e.job, e.score = $1"
+        );
+    }
+
+    #[test]
+    fn a_union_has_every_entity() {
+        assert_eq!(
+            union("select '{entity}'"),
+            "select 'user'\nunion all\nselect 'card'"
         );
     }
 

@@ -35,13 +35,6 @@ fn filled() -> Loader {
     loader
 }
 
-fn execute(loader: &Loader, sql: &str) {
-    loader
-        .client()
-        .batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
-
 fn rebuild(loader: &Loader, arguments: &[&str]) -> (i32, Value, String) {
     let said = loader.etl(&[&["rebuild", "--json"], arguments].concat());
     let rebuilt = serde_json::from_str(&said.out).expect("the result is JSON");
@@ -101,7 +94,7 @@ fn check_restored(loader: &Loader) {
 fn check(what: &str, damage: &str, damaged: i64, cause: &str) {
     println!("{what}");
     let loader = filled();
-    execute(&loader, damage);
+    loader.execute(damage);
     let (status, out) = verify(&loader);
     assert_eq!(status, 1, "{what}");
     assert!(out.contains("`etl rebuild card 1`"), "{what}:\n{out}");
@@ -240,8 +233,8 @@ fn damage_within_the_history_rejects_what_touches_it() {
     ] {
         println!("{what}");
         let loader = filled();
-        execute(&loader, WITHOUT_CONSTRAINTS);
-        execute(&loader, damage);
+        loader.execute(WITHOUT_CONSTRAINTS);
+        loader.execute(damage);
         assert!(verify(&loader).1.contains("`etl rebuild card 1`"), "{what}");
         put(&loader, 5, 25, true);
         let summary = loader.run(&[]);
@@ -262,9 +255,7 @@ fn damage_within_the_history_rejects_what_touches_it() {
 #[test]
 fn a_fact_table_that_forbids_the_change() {
     let loader = filled();
-    execute(
-        &loader,
-        "create table public.payment (
+    loader.execute("create table public.payment (
            card_id bigint not null,
            card_key bigint not null,
            foreign key (card_id, card_key) references warehouse.dim_card (card_id, card_key) on delete restrict
@@ -292,8 +283,7 @@ fn a_fact_table_that_forbids_the_change() {
     assert_eq!(rebuild(&loader, &[]).1["keys_changed"], 0);
 
     // What is wrong and cannot be repaired for the fact is reported, and the rest is repaired.
-    execute(
-        &loader,
+    loader.execute(
         "update landing.card_event set active = true where card_id = 1;
          update warehouse.dim_card set active = not active where card_id = 2",
     );
@@ -319,9 +309,7 @@ fn a_fact_table_that_forbids_the_change() {
         "{out}"
     );
 
-    execute(
-        &loader,
-        "drop table public.payment;
+    loader.execute("drop table public.payment;
          update landing.card_event set active = false where card_id = 1 and event_at = '2026-11-23 20:10:20+00'",
     );
     assert_eq!(rebuild(&loader, &["card"]).0, 0);
@@ -360,13 +348,11 @@ fn a_constraint_or_a_trigger_that_forbids_the_change() {
         ),
     ] {
         let loader = filled();
-        execute(&loader, obstacle);
+        loader.execute(obstacle);
         load_beside_damage(&loader, 1, cause);
         check_sound(&loader);
         // A rebuild that has to change the card is refused alike.
-        execute(
-            &loader,
-            "alter table warehouse.dim_card disable trigger all;
+        loader.execute("alter table warehouse.dim_card disable trigger all;
              delete from warehouse.dim_card where card_id in (1, 2);
              alter table warehouse.dim_card enable trigger all",
         );
@@ -379,58 +365,10 @@ fn a_constraint_or_a_trigger_that_forbids_the_change() {
             );
             assert!(log.contains(cause), "{log}");
         }
-        execute(&loader, removal);
+        loader.execute(removal);
         assert_eq!(rebuild(&loader, &["card", "1"]).0, 0);
         check_sound(&loader);
         retry(&loader);
         check_restored(&loader);
     }
-}
-
-#[test]
-fn a_surrogate_key_that_was_given_twice() {
-    let loader = filled();
-    // Card 2 got the key of a version of card 1 later: its events were loaded by a later run.
-    execute(
-        &loader,
-        "update landing.card_event set run_id = run_id + 1 where card_id = 2;
-         insert into etl.run (run_id, command, inbox, sources, started_at, finished_at, files, loaded, duplicates, rejected,
-                              pending, versions_opened, versions_closed, versions_changed)
-         overriding system value
-         select run_id + 1, command, inbox, sources, started_at, finished_at, 4, 4, 0, 0, 0, 0, 0, 0 from etl.run;
-         update etl.run set files = files - 4, loaded = loaded - 4 where files > 4;
-         with given as (select card_key from warehouse.dim_card where card_id = 1 and is_current),
-         gone as (delete from warehouse.dim_card where card_id = 2 and is_current returning *)
-         insert into warehouse.dim_card (card_key, card_id, user_id, created_by_name, active, created_at, updated_at,
-                                         valid_from, event_id)
-         overriding system value
-         select given.card_key, card_id, user_id, created_by_name, active, created_at, updated_at, valid_from, event_id
-         from gone, given",
-    );
-    let keys = |card: i64| {
-        loader.query(&format!(
-            "select card_key from warehouse.dim_card where card_id = {card} order by valid_from"
-        ))
-    };
-    let (first, second) = (keys(1), keys(2));
-    assert_eq!(first[2], second[2]);
-    let (status, out) = verify(&loader);
-    assert!(
-        status == 1
-            && out.contains(&format!(
-                "card_key {}: it identifies 2 versions, of card 1, 2; `etl rebuild card 1 2`",
-                first[2]
-            )),
-        "{out}"
-    );
-    // Both cards load as ever.
-    put(&loader, 5, 50, false);
-    assert_eq!(loader.run(&[])["rejected"], 0);
-    let (status, rebuilt, log) = rebuild(&loader, &["card", "1", "2"]);
-    assert_eq!((status, &rebuilt["keys_changed"]), (0, &1.into()), "{log}");
-    assert_eq!(keys(1)[2], first[2]);
-    assert!(!keys(2).contains(&first[2]));
-    check_sound(&loader);
-    retry(&loader);
-    check_restored(&loader);
 }

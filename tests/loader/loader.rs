@@ -53,6 +53,13 @@ impl Said {
 }
 
 impl Loader {
+    /// Does what nobody but the test may do.
+    pub fn execute(&self, sql: &str) {
+        self.client()
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
     /// An empty inbox and an empty database.
     pub fn new() -> Loader {
         Loader::on(server())

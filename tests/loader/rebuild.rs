@@ -7,24 +7,17 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::loader::{Loader, card_event, event_id, said};
 use crate::model::{self, Dimensions};
 use crate::obstacle::Obstacle;
-use crate::verify::{check_sound, fill};
+use crate::verify::{check_sound, fill, verify};
 
 fn rebuild(loader: &Loader, arguments: &[&str]) -> Value {
     let said = loader.etl(&[&["rebuild", "--json"], arguments].concat());
     assert_eq!(said.status, 0, "{}", said.log);
     serde_json::from_str(&said.out).expect("the result is JSON")
-}
-
-fn execute(loader: &Loader, sql: &str) {
-    loader
-        .client()
-        .batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
 }
 
 /// Keys, changed keys, opened, changed and removed versions.
@@ -57,9 +50,7 @@ fn a_rebuild_changes_what_is_wrong_and_nothing_else() {
     assert_eq!(figures(&rebuild(&loader, &[])), [8, 0, 0, 0, 0]);
     assert_eq!(versions(&loader), right);
 
-    execute(
-        &loader,
-        "delete from warehouse.dim_user where user_id = 2;
+    loader.execute("delete from warehouse.dim_user where user_id = 2;
          update warehouse.dim_user set score = 99 where user_id = 3;
          insert into warehouse.dim_card (card_id, user_id, created_by_name, active, created_at, updated_at, valid_from,
                                          event_id)
@@ -107,9 +98,7 @@ fn a_rebuild_changes_what_is_wrong_and_nothing_else() {
 /// Cards with so many events together that they take several transactions, without a file.
 fn put_many(loader: &Loader) {
     loader.run(&[]);
-    execute(
-        loader,
-        "insert into landing.card_event (card_id, event_id, event_at, user_id, created_by_name, active, created_at,
+    loader.execute("insert into landing.card_event (card_id, event_id, event_at, user_id, created_by_name, active, created_at,
                                          updated_at, file_name, file_modified_at, run_id)
          select number % 5000 - 2500, gen_random_uuid(), '2026-01-01'::timestamptz + make_interval(secs => number / 5000),
                 1, 'Ann', number / 5000 % 3 = 0, '2026-01-01', '2026-01-01', number || '.json', '2026-01-01', 1
@@ -133,14 +122,8 @@ fn many_keys_are_rebuilt_some_at_a_time() {
         loader.value("select count(distinct xmin::text) > 2 from warehouse.dim_card");
     assert_eq!(transactions, "true");
     // A key with more events than a transaction has otherwise is one transaction.
-    execute(
-        &loader,
-        "update landing.card_event set card_id = 1 where card_id < 2000",
-    );
-    execute(
-        &loader,
-        "delete from warehouse.dim_card where card_id < 2000 and card_id <> 1",
-    );
+    loader.execute("update landing.card_event set card_id = 1 where card_id < 2000");
+    loader.execute("delete from warehouse.dim_card where card_id < 2000 and card_id <> 1");
     assert_eq!(rebuild(&loader, &["card"])["keys"], 501);
     check_sound(&loader);
 }
@@ -189,8 +172,7 @@ fn runs_go_on_beside_a_rebuild() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                execute(
-                    &loader,
+                loader.execute(
                     "begin;
                      select pg_advisory_xact_lock(6648940, 102);
                      update warehouse.dim_card set active = not active where card_id = 2;
@@ -228,7 +210,7 @@ fn a_run_does_the_rebuild_that_a_migration_requests() {
     let damage = "update warehouse.dim_card set active = not active;
                   update warehouse.dim_user set score = 99;
                   select etl.request_rebuild('card')";
-    execute(&loader, damage);
+    loader.execute(damage);
     loader.put_user(9);
     let tried = loader.etl(&["run", "--dry-run"]);
     assert!(
@@ -258,8 +240,8 @@ fn a_run_does_the_rebuild_that_a_migration_requests() {
     check_sound(&loader);
 
     // It goes on from where the last program has left it, and `etl migrate` does it too.
-    execute(&loader, damage);
-    execute(&loader, "update etl.rebuild set next_id = 3");
+    loader.execute(damage);
+    loader.execute("update etl.rebuild set next_id = 3");
     let done = loader.etl(&["migrate"]);
     assert!(
         done.status == 0 && done.log.contains("keys: 2 read, 2 changed"),
@@ -278,165 +260,58 @@ fn a_run_does_the_rebuild_that_a_migration_requests() {
     assert!(format!("{refused:?}").contains("there is no dimension of the entity cart"));
 }
 
-/// JSON values of a field, and what the column has of each afterwards; null where the value stays in
-/// `extra`.
-type Taken = &'static [(&'static str, Option<&'static str>)];
-
-/// Types of attributes, each with values.
-const ATTRIBUTES: &[(&str, Taken)] = &[
-    (
-        "bigint",
-        &[
-            ("5", Some("5")),
-            ("-9223372036854775808", Some("-9223372036854775808")),
-            ("9223372036854775808", None),
-            ("5.0", None),
-            ("\"5\"", None),
-            ("true", None),
-            ("[5]", None),
-            ("{\"a\": 5}", None),
-        ],
-    ),
-    (
-        "double precision",
-        &[
-            ("5", Some("5")),
-            ("-0.5e3", Some("-500")),
-            ("1e400", None),
-            ("\"5\"", None),
-        ],
-    ),
-    (
-        "boolean",
-        &[
-            ("true", Some("true")),
-            ("false", Some("false")),
-            ("\"true\"", None),
-            ("1", None),
-        ],
-    ),
-    (
-        "text",
-        &[
-            ("\"a\\n\\\"b\"", Some("a\n\"b")),
-            ("\"\"", Some("")),
-            ("5", None),
-        ],
-    ),
-    (
-        "timestamptz",
-        &[
-            ("\"2026-11-23 20:10:20\"", Some("2026-11-23T20:10:20+00:00")),
-            (
-                "\"2026-11-23 20:10:20.123456\"",
-                Some("2026-11-23T20:10:20.123456+00:00"),
-            ),
-            (
-                "\"2026-11-23t20:10:20.1234569z\"",
-                Some("2026-11-23T20:10:20.123456+00:00"),
-            ),
-            (
-                "\"2026-11-23T20:10:20+05:30\"",
-                Some("2026-11-23T14:40:20+00:00"),
-            ),
-            ("\"2026-11-23T20:10:20\"", None),
-            ("\"2026-11-23 20:10:60\"", None),
-            ("\"2026-11-23 24:00:00\"", None),
-            ("\"2026-02-29 20:10:20\"", None),
-            ("\"0000-11-23 20:10:20\"", None),
-            ("\"9999-12-31T23:59:59-01:00\"", None),
-            ("\"infinity\"", None),
-            ("\"today\"", None),
-            ("1790000000", None),
-        ],
-    ),
-];
-
-/// The events of cards 1, 2, … with a field of these values.
-fn put_with_field(loader: &Loader, values: &[&str]) {
-    for (number, value) in (1..).zip(values) {
-        let event = card_event(
-            &event_id(number),
-            "2026-11-23 20:10:20",
-            number as i64,
-            3,
-            true,
-        );
-        let other = if number % 2 == 0 { ",\"other\":1" } else { "" };
-        let payload = format!("\"payload\":{{\"field\":{value}{other},");
-        let document = event.to_string().replacen("\"payload\":{", &payload, 1);
-        loader.put(&format!("cards/{number}.json"), document);
-    }
-}
-
 #[test]
-fn a_new_attribute_is_taken_from_the_unknown_fields() {
-    for (sql_type, cases) in ATTRIBUTES {
-        let loader = Loader::new();
-        let mut values: Vec<&str> = cases.iter().map(|(value, _)| *value).collect();
-        values.push("null");
-        put_with_field(&loader, &values);
-        let loaded = loader.run(&[])["loaded"].clone();
-        // `1e400` is no number that a jsonb may be made of here; it is tried below.
-        assert_eq!(loaded, values.len(), "{sql_type}");
-        execute(
-            &loader,
-            &format!(
-                "set timezone = 'America/New_York';
-                 alter table landing.card_event add column field {sql_type};
-                 select landing.take_attribute('card', 'field')"
-            ),
-        );
-        let found = loader.query(
-            "select card_id, to_jsonb(event) ->> 'field', extra from landing.card_event as event order by card_id",
-        );
-        for (number, (value, taken)) in (1_i64..).zip(cases.iter().chain(&[("null", None)])) {
-            let is_taken = taken.is_some() || *value == "null";
-            let mut payload = json!({});
-            if !is_taken {
-                payload["field"] = serde_json::from_str(value).unwrap_or(Value::Null);
-            }
-            if number % 2 == 0 {
-                payload["other"] = json!(1);
-            }
-            let row = found[number as usize - 1].replace('\n', "\\n");
-            let column = format!("{number}|{}|", taken.unwrap_or_default()).replace('\n', "\\n");
-            let extra = row
-                .strip_prefix(&column)
-                .unwrap_or_else(|| panic!("{sql_type} {value}: {row}"));
-            match payload
-                .as_object()
-                .is_some_and(|payload| payload.is_empty())
-            {
-                true => assert_eq!(extra, "", "{sql_type} {value}"),
-                // What is too large for the test's own JSON is compared by its beginning.
-                false if *value == "1e400" => assert!(extra.contains("\"field\": 1000"), "{extra}"),
-                false => assert_eq!(
-                    serde_json::from_str::<Value>(extra).expect("JSON"),
-                    json!({ "payload": payload }),
-                    "{sql_type} {value}"
-                ),
-            }
-        }
-        assert_eq!(
-            loader.query("select entity from etl.rebuild"),
-            ["card"],
-            "the versions are to be rebuilt"
-        );
-        // Once more changes nothing.
-        assert_eq!(
-            loader.value("select landing.take_attribute('card', 'field')"),
-            "0"
-        );
-    }
+fn a_surrogate_key_that_was_given_twice_stays_with_the_version_that_had_it_first() {
     let loader = Loader::new();
-    loader.run(&[]);
-    let refused = loader
-        .client()
-        .batch_execute("select landing.take_attribute('card', 'field')")
-        .expect_err("there is no such column");
-    assert!(
-        format!("{refused:?}").contains("landing.card_event has no column field"),
-        "{refused:?}"
+    fill(&loader);
+    // The events of card 1 were loaded by a later run than those of card 2, so card 2 had the key first.
+    loader.execute(
+        "insert into etl.run (run_id, command, inbox, sources, started_at, finished_at, files, loaded, duplicates, rejected,
+                              pending, versions_opened, versions_closed, versions_changed)
+         overriding system value
+         select max(run_id) + 1, 'run', 'main', '{cards}', now(), now(), 5, 5, 0, 0, 0, 0, 0, 0 from etl.run;
+         update etl.run set files = files - 1, loaded = loaded - 1 where loaded = 8;
+         update landing.card_event set run_id = (select max(run_id) from etl.run) where card_id = 1;
+         with given as (select card_key from warehouse.dim_card where card_id = 2 and is_current),
+         gone as (delete from warehouse.dim_card where card_id = 1 and is_current returning *)
+         insert into warehouse.dim_card (card_key, card_id, user_id, created_by_name, active, created_at, updated_at,
+                                         valid_from, event_id)
+         overriding system value
+         select given.card_key, card_id, user_id, created_by_name, active, created_at, updated_at, valid_from, event_id
+         from gone, given",
     );
+    let keys = |card: i64| {
+        loader.query(&format!(
+            "select card_key from warehouse.dim_card where card_id = {card} order by valid_from"
+        ))
+    };
+    let (first, second) = (keys(1), keys(2));
+    assert_eq!(first[2], second[2]);
+    let (status, out) = verify(&loader);
+    let named = format!(
+        "card_key {}: it identifies 2 versions, of card 1, 2; `etl rebuild card 1 2`",
+        first[2]
+    );
+    assert!(status == 1 && out.contains(&named), "{out}");
+    // Both cards load as ever.
+    for key in 1..=2 {
+        let event = card_event(
+            &event_id(100 + key),
+            "2026-11-23 20:10:50",
+            key as i64,
+            3,
+            false,
+        );
+        loader.put(&format!("cards/{}.json", 100 + key), event.to_string());
+    }
+    assert_eq!(loader.run(&[])["loaded"], 2);
+    assert_eq!(
+        figures(&rebuild(&loader, &["card", "1", "2"])),
+        [2, 1, 1, 0, 1]
+    );
+    assert_eq!(keys(2)[2], second[2]);
+    assert!(!keys(1).contains(&second[2]));
+    check_sound(&loader);
+    let expected = model::dimensions(&loader.inbox());
+    assert_eq!(Dimensions::of(&loader).difference(&expected), None);
 }

@@ -262,16 +262,48 @@ fn a_reader_reads_everything() {
 }
 
 #[test]
-fn a_reader_verifies_without_creating_a_table() {
-    let (loader, user) = loaded_with_reader();
+fn a_loader_reconciles_where_nobody_else_may_create_temporary_tables() {
+    // The roles are those of the whole cluster.
+    migrated();
+    let loader = Loader::new();
     let database = &loader.database;
-    // What PostgreSQL grants to everybody.
-    let revoke = format!("revoke temporary on database {database} from public");
-    let revoked = loader.client().batch_execute(&revoke);
-    revoked.expect("the owner may");
-    let verified = etl_as(&loader, &user, &["verify"]);
-    assert_eq!((verified.status, verified.log.as_str()), (0, ""));
-    assert!(verified.out.starts_with("all is well"), "{}", verified.out);
+    // An owner of the schemas who does not own the database, and what PostgreSQL gives to everybody.
+    let owner = format!("{database}_owner");
+    loader
+        .client()
+        .batch_execute(&format!(
+            "create role {owner} login;
+             create schema etl authorization {owner};
+             create schema landing authorization {owner};
+             create schema warehouse authorization {owner};
+             revoke temporary on database {database} from public"
+        ))
+        .expect("the superuser may");
+    let said = etl_as(&loader, &owner, &["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    let words = format!(
+        "missing: the right of etl_loader to create temporary tables in the database {database}; let somebody"
+    );
+    assert!(said.log.contains(&words), "{}", said.log);
+    let user = member(&loader, "etl_loader");
+    loader.put_user(1);
+    let said = etl_as(&loader, &user, &["run", "--reconcile"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    for words in [
+        "permission denied to create temporary tables",
+        "`etl migrate`",
+    ] {
+        assert!(said.log.contains(words), "{words}: {}", said.log);
+    }
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(!said.log.contains("missing"), "{}", said.log);
+    let said = etl_as(&loader, &user, &["run", "--reconcile", "--json"]);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
+    // A reader needs none.
+    let reader = member(&loader, "dwh_reader");
+    let said = etl_as(&loader, &reader, &["verify", "--overlap", "0s"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""), "{}", said.out);
 }
 
 #[test]

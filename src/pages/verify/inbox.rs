@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
-use postgres::Client;
 use postgres::types::Type;
+use postgres::{Client, Transaction};
 
 use super::finding::{Check, Finding, Findings};
 use super::{Figures, VerifyOptions};
@@ -30,9 +30,9 @@ use crate::run::{
     File, FileOutcome, FolderScan, Next, Pending, ReadAhead, as_command, is_same_folder,
 };
 use crate::source::Source;
-use crate::warehouse::checkpoints;
 use crate::warehouse::error::{Doing, Error as WarehouseError};
 use crate::warehouse::landing::compare_all;
+use crate::warehouse::{self, checkpoints};
 
 /// How long the next files are waited for before asking again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -198,8 +198,9 @@ impl VerifiedFolder<'_> {
                 | FileOutcome::Duplicate => {}
             }
         }
-        others.extend(not_landed(client, events)?);
-        let unknown = self.not_rejected(client, others)?;
+        let mut transaction = warehouse::begin(client)?;
+        others.extend(not_landed(&mut transaction, events)?);
+        let unknown = self.not_rejected(&mut transaction, others)?;
         // An event whose rejection was closed since it was not found has been loaded since.
         let (mut events, mut others) = (Vec::new(), Vec::new());
         for (file, why) in unknown {
@@ -208,7 +209,8 @@ impl VerifiedFolder<'_> {
                 None => others.push((file, why)),
             }
         }
-        others.extend(not_landed(client, events)?);
+        others.extend(not_landed(&mut transaction, events)?);
+        transaction.rollback().doing("ending to look for files")?;
         for (file, why) in others {
             self.add(findings, figures, &file, self.missing(&file, &why));
         }
@@ -218,7 +220,7 @@ impl VerifiedFolder<'_> {
     /// Of these files, those whose content is in no rejection that is open or dismissed.
     fn not_rejected(
         &self,
-        client: &mut Client,
+        transaction: &mut Transaction<'_>,
         files: Vec<(File, String)>,
     ) -> Result<Vec<(File, String)>, WarehouseError> {
         if files.is_empty() {
@@ -230,7 +232,7 @@ impl VerifiedFolder<'_> {
             .map(|file| file.stamp.map(|stamp| stamp.size.cast_signed()))
             .collect();
         let documents: Vec<Option<&[u8]>> = each().map(|file| file.document.as_deref()).collect();
-        let rows = client
+        let rows = transaction
             .query_typed(
                 include_str!("../../../sql/verify/rejected.sql"),
                 &[
@@ -313,7 +315,7 @@ fn validate(file: &File) -> Option<AnyEvent> {
 /// Of these files with events, those whose event landing does not have, or has with other content;
 /// each with a sentence that says so.
 fn not_landed(
-    client: &mut Client,
+    transaction: &mut Transaction<'_>,
     files: Vec<(File, AnyEvent)>,
 ) -> Result<Vec<(File, String)>, WarehouseError> {
     let mut missing: Vec<(File, Option<String>)> = Vec::with_capacity(files.len());
@@ -323,7 +325,7 @@ fn not_landed(
         missing.push((file, Some(format!("landing does not have {subject}"))));
         events.push((position, event));
     }
-    for loaded in compare_all(client, events)? {
+    for loaded in compare_all(transaction, events)? {
         let why = &mut missing[loaded.position].1;
         *why = match loaded.is_same {
             true => None,
