@@ -26,6 +26,8 @@
 //! those. The cost of a late-arriving event does not depend on the length of the history. Nothing
 //! here knows of the database.
 
+mod rebuild;
+
 use std::iter::Peekable;
 
 use chrono::{DateTime, Utc};
@@ -33,6 +35,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::entity::Entity;
+pub use rebuild::{FoundVersion, rebuild};
 
 /// A version: a period in which the tracked attributes of one key stayed the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,37 +238,9 @@ pub fn revise<E: Entity>(
     }
 }
 
-/// Works out how to replace whatever versions a key has by those that all its effective events make.
-///
-/// A version that is right keeps its surrogate key, and so does one that begins where a version
-/// should.
-pub fn rebuild<E: Entity>(
-    stored: Vec<StoredVersion<E>>,
-    events: Vec<EffectiveEvent<E>>,
-) -> Revision<E> {
-    let mut revision = Revision::none();
-    let versions = fold(&[], events);
-    let mut stored = stored;
-    // Of several versions with one start, the right one is kept, and else the oldest.
-    let mut kept = Vec::with_capacity(versions.len());
-    for version in versions {
-        let position = stored
-            .iter()
-            .position(|stored| stored.version == version)
-            .or_else(|| {
-                stored
-                    .iter()
-                    .position(|stored| stored.version.valid_from == version.valid_from)
-            });
-        kept.push((position.map(|position| stored.remove(position)), version));
-    }
-    for left in stored {
-        revision.remove(left.key);
-    }
-    for (stored, version) in kept {
-        revision.keep(stored, version);
-    }
-    revision
+/// Adds the next effective event of a key to the versions that the ones before it make.
+pub fn extend<E: Entity>(versions: &mut Vec<Version<E>>, event: EffectiveEvent<E>) {
+    push(versions, event.at, event.event_id, event.state);
 }
 
 /// Checks that versions and events do not contradict each other where both are known.
