@@ -13,10 +13,10 @@ use std::mem;
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use postgres::{Row, Transaction};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::{Doing, Error};
+use super::landing::{self, position};
 use super::rows::{self, Columns, RowReader};
 use super::versions::{self, stored_version};
 use super::{DIMENSION_LOCKS, lock, statement};
@@ -437,35 +437,12 @@ impl<E: Recorded> DimensionBatch<E> {
         if repeated.is_empty() {
             return Ok(());
         }
-        let mut columns = Columns::default();
-        columns.push_each(Type::INT8_ARRAY, repeated, |incoming| {
-            incoming.event.entity_id
-        });
-        columns.push_each(Type::UUID_ARRAY, repeated, |incoming| {
-            incoming.event.event_id
-        });
-        columns.push_each(Type::TIMESTAMPTZ_ARRAY, repeated, |incoming| {
-            incoming.event.event_at
-        });
-        columns.push_each(Type::TEXT_ARRAY, repeated, |incoming| {
-            incoming.event.extra.as_deref().map(RawValue::get)
-        });
-        let states: Vec<&E> = repeated
-            .iter()
-            .map(|incoming| &incoming.event.state)
-            .collect();
-        columns.push_attributes(&states);
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::EVENT_COMPARE, E::KIND),
-                &columns.parameters(),
-            )
-            .doing("comparing events that are already loaded")?;
+        let events: Vec<&Event<E>> = repeated.iter().map(|incoming| &incoming.event).collect();
         let mut copies = Vec::new();
-        for row in &rows {
-            let incoming = &repeated[position(row)];
+        for loaded in landing::compare(transaction, &events)? {
+            let incoming = &repeated[loaded.position];
             let (entity_id, event_id) = incoming.identity();
-            if row.get("is_duplicate") {
+            if loaded.is_same {
                 results.push((incoming.file, Landed::Duplicate));
                 if !self.broken.contains_key(&entity_id) {
                     copies.push(incoming);
@@ -475,7 +452,7 @@ impl<E: Recorded> DimensionBatch<E> {
                     entity: E::KIND,
                     entity_id,
                     event_id,
-                    loaded_from: printable(row.get("file_name"), &[]),
+                    loaded_from: printable(&loaded.file_name, &[]),
                 };
                 results.push((incoming.file, Landed::Rejected(rejection)));
             }
@@ -534,11 +511,6 @@ fn current_version<E: Recorded>(row: &Row) -> Result<CurrentVersion<E>, String> 
             latest_event_at,
         }),
     }
-}
-
-/// The position of an array's element that a row is about; `with ordinality` counts from one.
-fn position(row: &Row) -> usize {
-    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
 }
 
 /// Writes events whose identity is new.

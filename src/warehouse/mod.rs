@@ -11,6 +11,7 @@ pub mod checkpoints;
 pub mod dimension;
 pub mod error;
 mod explain;
+pub mod landing;
 pub mod names;
 pub mod rejections;
 pub mod rows;

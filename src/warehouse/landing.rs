@@ -1,0 +1,101 @@
+//! The events in landing, compared with those of files.
+
+use postgres::types::Type;
+use postgres::{GenericClient, Row};
+use serde_json::value::RawValue;
+
+use super::error::{Doing, Error};
+use super::rows::Columns;
+use super::statement;
+use crate::entity::{Kind, for_each_entity};
+use crate::event::{AnyEvent, Event, Recorded};
+
+/// An event of landing that has the identity of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedEvent {
+    /// Position of the other one.
+    pub position: usize,
+    /// Whether both have the same content.
+    pub is_same: bool,
+    /// Name of the file that it was loaded from.
+    pub file_name: String,
+}
+
+/// Finds the events of landing that have the identity of one of these.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub(super) fn compare<E: Recorded>(
+    client: &mut impl GenericClient,
+    events: &[&Event<E>],
+) -> Result<Vec<LoadedEvent>, Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events = || events.iter().copied();
+    let mut columns = Columns::default();
+    columns.push_each(Type::INT8_ARRAY, events(), |event| event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, events(), |event| event.event_id);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, events(), |event| event.event_at);
+    columns.push_each(Type::TEXT_ARRAY, events(), |event| {
+        event.extra.as_deref().map(RawValue::get)
+    });
+    let states: Vec<&E> = events().map(|event| &event.state).collect();
+    columns.push_attributes(&states);
+    let rows = client
+        .query_typed(
+            &statement::fill(statement::EVENT_COMPARE, E::KIND),
+            &columns.parameters(),
+        )
+        .doing("comparing events with the loaded ones")?;
+    Ok(rows
+        .iter()
+        .map(|row| LoadedEvent {
+            position: position(row),
+            is_same: row.get("is_duplicate"),
+            file_name: row.get("file_name"),
+        })
+        .collect())
+}
+
+/// The position of an array's element that a row is about; `with ordinality` counts from one.
+pub(super) fn position(row: &Row) -> usize {
+    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
+}
+
+macro_rules! define_compare_all {
+    ($($entity:ident),+) => {
+        /// Finds the events of landing that have the identity of one of these, which are about any
+        /// entity. Their positions are those in front of the events.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Database`] when a statement fails.
+        pub fn compare_all(
+            client: &mut impl GenericClient,
+            events: Vec<(usize, AnyEvent)>,
+        ) -> Result<Vec<LoadedEvent>, Error> {
+            let mut loaded = Vec::with_capacity(events.len());
+            let mut rest = events;
+            $(
+                let (of_entity, others): (Vec<_>, Vec<_>) = rest
+                    .into_iter()
+                    .partition(|(_, event)| event.kind() == Kind::$entity);
+                rest = others;
+                let (positions, of_entity): (Vec<usize>, Vec<Event<crate::entity::$entity>>) = of_entity
+                    .into_iter()
+                    .filter_map(|(position, event)| Some((position, Recorded::unwrap(event)?)))
+                    .unzip();
+                let found = compare(client, &of_entity.iter().collect::<Vec<_>>())?;
+                loaded.extend(found.into_iter().map(|event| LoadedEvent {
+                    position: positions[event.position],
+                    ..event
+                }));
+            )+
+            drop(rest);
+            Ok(loaded)
+        }
+    };
+}
+for_each_entity!(define_compare_all);
