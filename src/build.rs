@@ -1,4 +1,5 @@
-//! Build script: tells the program which commit it was built from, as `ETL_VERSION`.
+//! Build script: tells the program which commit it was built from, as `ETL_VERSION`, and the number of
+//! its newest migration, as `ETL_SCHEMA_VERSION`.
 //!
 //! The commit is `ETL_COMMIT` where that is set, which a build in a container does that is given
 //! the sources without their history; else what Git says of the checkout; else what
@@ -22,6 +23,10 @@ fn main() {
         println!("cargo::rerun-if-changed={source}");
     }
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    println!(
+        "cargo::rustc-env=ETL_SCHEMA_VERSION={}",
+        newest_migration(&root)
+    );
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let commit = given_commit()
         .or_else(|| checked_out_commit(&root))
@@ -30,6 +35,18 @@ fn main() {
         Some(commit) => println!("cargo::rustc-env=ETL_VERSION={version} ({commit})"),
         None => println!("cargo::rustc-env=ETL_VERSION={version}"),
     }
+}
+
+/// The highest number of a migration; zero where there are none.
+fn newest_migration(root: &Path) -> i32 {
+    let files = fs::read_dir(root.join("sql/migrations"))
+        .into_iter()
+        .flatten();
+    let number = |name: &str| name.strip_prefix('V')?.split_once("__")?.0.parse().ok();
+    files
+        .filter_map(|file| number(file.ok()?.file_name().to_str()?))
+        .max()
+        .unwrap_or(0)
 }
 
 /// The commit that the environment names.
