@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use etl::cli::error::Error;
-use etl::cli::{Cli, Command, RejectedCommand, RunArguments, shell};
+use etl::cli::{Cli, Command, RebuildArguments, RejectedCommand, RunArguments, shell};
 use etl::logging;
 use etl::run::{self, Ending};
 use etl::warehouse::Warehouse;
@@ -38,6 +38,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
+        Command::Rebuild(arguments) => rebuild(&address()?, arguments),
         Command::Migrate => migrate(&address()?),
         Command::Completions { shell } => print(shell::completions(*shell)),
         Command::Man { words } => print(shell::manual_page(words)?),
@@ -74,8 +75,22 @@ fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, Error> {
+    let rebuilt = run::rebuild(&mut Warehouse::connect(address)?, &arguments.options())?;
+    print_page(&rebuilt, arguments.json)?;
+    if let Some(signal) = rebuilt.interrupted {
+        signal.end();
+    }
+    Ok(match rebuilt.counts.keys_failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(FAILED),
+    })
+}
+
 fn migrate(address: &Address) -> Result<ExitCode, Error> {
-    Warehouse::connect(address)?.migrate()?;
+    let warehouse = &mut Warehouse::connect(address)?;
+    warehouse.migrate()?;
+    run::rebuild_requested(warehouse)?;
     Ok(ExitCode::SUCCESS)
 }
 

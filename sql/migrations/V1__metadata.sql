@@ -121,6 +121,8 @@ create table etl.run (
   versions_opened bigint not null,
   versions_closed bigint not null,
   versions_changed bigint not null,
+  lost bigint not null default 0,
+  constraint run_lost check (lost between 0 and loaded),
   check (files = loaded + duplicates + rejected + pending)
 ) with (fillfactor = 80);
 
@@ -140,6 +142,7 @@ comment on column etl.run.pending is 'Files left pending.';
 comment on column etl.run.versions_opened is 'Versions written to the dimensions.';
 comment on column etl.run.versions_closed is 'Versions that got an end: current before or written in this run, and ended after it.';
 comment on column etl.run.versions_changed is 'Versions of earlier runs that got other content or another period, or that a longer version replaced; those that only got an end are not among them.';
+comment on column etl.run.lost is 'Events that the run loaded and that were deleted from landing since, as the last etl rebuild found.';
 
 create table etl.rebuild (
   entity text primary key,
@@ -149,3 +152,18 @@ create table etl.rebuild (
 comment on table etl.rebuild is 'Dimensions that a migration asked to rebuild; the next etl migrate or etl run does it.';
 comment on column etl.rebuild.entity is 'Entity, such as user or card.';
 comment on column etl.rebuild.next_id is 'First natural key that is still to be rebuilt.';
+
+create function etl.request_rebuild(entity text) returns void
+language plpgsql
+as $$
+begin
+  if to_regclass(format('warehouse.dim_%s', entity)) is null then
+    raise exception 'there is no dimension of the entity %', entity;
+  end if;
+  insert into etl.rebuild (entity, next_id)
+  values (request_rebuild.entity, -9223372036854775808)
+  on conflict on constraint rebuild_pkey do update set next_id = excluded.next_id;
+end
+$$;
+
+comment on function etl.request_rebuild(text) is 'Asks the next etl migrate or etl run to rebuild the dimension of an entity from its events. For migrations that change what the events make of it.';

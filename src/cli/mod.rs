@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `etl`.
 
 pub mod error;
+mod rebuild;
 pub mod shell;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -20,6 +21,7 @@ use crate::logging::{self, Verbosity};
 use crate::run::RetryOptions;
 use crate::run::options::{From, Options};
 use crate::source::Source;
+pub use rebuild::RebuildArguments;
 
 /// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
 /// its text, and PostgreSQL makes none over 1 GiB.
@@ -149,6 +151,9 @@ The page stands alone: it asks for nothing from any network.")]
   etl verify          from cron, once a night; exit status 1 if anything is wrong
   etl verify --json")]
     Verify,
+
+    /// Compute the versions of users and cards from their events again
+    Rebuild(RebuildArguments),
 
     /// Create the schema of the warehouse or migrate it, as its owner
     #[command(

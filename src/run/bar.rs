@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::entity::Kind;
 use crate::logging;
 use crate::source::Source;
 
@@ -32,7 +33,7 @@ struct Drawn {
 /// What is shown.
 #[derive(Default)]
 struct Shown {
-    files: AtomicU64,
+    processed: AtomicU64,
     is_over: AtomicBool,
 }
 
@@ -58,10 +59,19 @@ impl Bar {
         });
     }
 
-    /// Counts processed files.
-    pub(super) fn advance(&self, files: usize) {
+    /// Shows how many keys of a dimension have been rebuilt. How many there are, nobody has counted.
+    pub(super) fn rebuild(&mut self, kind: Kind) {
+        self.show(|| {
+            ProgressBar::new_spinner()
+                .with_style(style("{spinner} {msg}: {human_pos} keys, {rate}"))
+                .with_message(format!("rebuilding warehouse.dim_{kind}"))
+        });
+    }
+
+    /// Counts processed files or keys.
+    pub(super) fn advance(&self, number: usize) {
         if let Some(Drawn { shown, .. }) = &self.0 {
-            shown.files.fetch_add(files as u64, Ordering::Relaxed);
+            shown.processed.fetch_add(number as u64, Ordering::Relaxed);
         }
     }
 
@@ -109,7 +119,7 @@ fn draw(bar: ProgressBar, shown: &Shown) {
     }
     let bar = logging::bars().add(bar);
     while !is_over() {
-        bar.set_position(shown.files.load(Ordering::Relaxed));
+        bar.set_position(shown.processed.load(Ordering::Relaxed));
         bar.tick();
         thread::park_timeout(TICK);
     }

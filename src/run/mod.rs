@@ -15,6 +15,7 @@ mod loading;
 pub mod options;
 mod outcome;
 mod reader;
+mod rebuild;
 mod retry;
 mod scan;
 mod warnings;
@@ -39,6 +40,7 @@ use loading::Target;
 use options::Options;
 use outcome::Work;
 pub use outcome::{Ending, Outcome};
+pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
 use scan::{FolderScan, FolderState};
 use warnings::FileWarnings;
@@ -134,6 +136,7 @@ impl<'r> Run<'r> {
             false => Duration::ZERO,
         };
         let options = self.options;
+        let requests_rebuild = warehouse.requests_rebuild();
         let client = warehouse.client();
         let claim = claim::claim(
             client,
@@ -153,9 +156,27 @@ impl<'r> Run<'r> {
             .map(|checkpoint| checkpoint.source)
             .collect();
         self.be_busy(&claimed)?;
-        let result = self.load(client, claim);
+        let result = match requests_rebuild {
+            true => self.rebuild_requested(client),
+            false => Ok(()),
+        }
+        .and_then(|()| self.load(client, claim));
         self.give_back(client, &claimed, &result);
         result
+    }
+
+    /// Rebuilds what a migration has requested: until then, the events of a dimension contradict its
+    /// versions.
+    fn rebuild_requested(&mut self, client: &mut Client) -> Result<(), Error> {
+        if self.options.dry_run {
+            log::warn!(
+                "a migration has requested to rebuild a dimension, which a dry run does not do: what is new of its keys \
+                 may be rejected"
+            );
+            return Ok(());
+        }
+        let run_id = Some(self.run_id);
+        rebuild::requested(client, &self.interruption, &mut self.bar, run_id)
     }
 
     /// Leaves the sources that were not claimed to other runs.

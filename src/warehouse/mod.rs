@@ -13,6 +13,7 @@ pub mod error;
 mod explain;
 pub mod landing;
 pub mod names;
+pub mod rebuild;
 pub mod rejections;
 pub mod rows;
 pub mod runs;
@@ -67,6 +68,8 @@ pub struct Warehouse {
     client: Client,
     /// Whether there was a schema when the connection was made, or has been created since.
     has_schema: bool,
+    /// Whether a migration had requested a rebuild when the state of the schema was last read.
+    requests_rebuild: bool,
 }
 
 impl Warehouse {
@@ -79,7 +82,11 @@ impl Warehouse {
     pub fn connect(address: &Address) -> Result<Warehouse, Error> {
         // The first statement is part of it: a server that takes the connection may still hang.
         let (client, has_schema) = address.connect(schema::has_history)?;
-        Ok(Warehouse { client, has_schema })
+        Ok(Warehouse {
+            client,
+            has_schema,
+            requests_rebuild: false,
+        })
     }
 
     /// The connection itself.
@@ -94,7 +101,18 @@ impl Warehouse {
     /// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from
     /// before the first release.
     pub fn has_schema(&mut self) -> Result<bool, Error> {
-        Ok(self.has_schema && schema::is_current(&mut self.client)?)
+        if !self.has_schema {
+            return Ok(false);
+        }
+        let state = schema::state(&mut self.client)?;
+        self.requests_rebuild = state.requests_rebuild;
+        Ok(state.is_current)
+    }
+
+    /// Whether a migration had requested to rebuild a dimension when [`Warehouse::has_schema`] was last
+    /// called; after a migration, whether there may be such a request.
+    pub fn requests_rebuild(&self) -> bool {
+        self.requests_rebuild
     }
 
     /// Makes sure that the schema is there and at the newest version.
@@ -118,6 +136,8 @@ impl Warehouse {
     pub fn migrate(&mut self) -> Result<(), Error> {
         schema::migrate(&mut self.client)?;
         self.has_schema = true;
+        // The migrations may have requested one.
+        self.requests_rebuild = true;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use postgres::error::SqlState;
-use postgres::{Client, GenericClient};
+use postgres::{Client, GenericClient, Row};
 use refinery::error::Kind;
 
 use super::error::{Doing, Error};
@@ -41,7 +41,16 @@ const FIRST: &str = "metadata";
 /// not log a failed statement to say that there is no schema.
 const HAS_HISTORY: &str = "select to_regclass('etl.schema_history') is not null";
 const READ_HISTORY: &str =
-    "select max(version), min(name) filter (where version = 1) from etl.schema_history";
+    "select max(version) as version, min(name) filter (where version = 1) as first_name,
+                                   exists (select from etl.rebuild) as requests_rebuild
+                            from etl.schema_history";
+
+/// The same for a schema that has not all tables, as those from before the first release.
+const READ_FIRST: &str =
+    "select min(name) filter (where version = 1) as first_name from etl.schema_history";
+
+/// What reading them is called where it fails.
+const READING: &str = "reading the version of the schema";
 
 /// Whether there is a schema at all.
 ///
@@ -52,27 +61,56 @@ pub(super) fn has_history(client: &mut Client) -> Result<bool, postgres::Error> 
     Ok(client.query_typed_one(HAS_HISTORY, &[])?.get(0))
 }
 
-/// Whether the schema, which there is, is at the newest version.
+/// The state of a schema.
+pub(super) struct State {
+    /// Whether it is at the newest version.
+    pub(super) is_current: bool,
+    /// Whether a migration has requested to rebuild a dimension.
+    pub(super) requests_rebuild: bool,
+}
+
+/// The state of the schema, which there is.
 ///
 /// # Errors
 ///
 /// [`Error::NewerSchema`] when it is ahead of this program, [`Error::OldLine`] when it is from before
 /// the first release, [`Error::NotLoader`] when this user may not read it.
-pub(super) fn is_current(client: &mut impl GenericClient) -> Result<bool, Error> {
-    let row = client
-        .query_typed_one(READ_HISTORY, &[])
-        .map_err(|cause| Error::metadata(cause, "reading the version of the schema"))?;
-    let (version, first): (Option<i32>, Option<String>) = (row.get(0), row.get(1));
-    if first.is_some_and(|first| first != FIRST) {
+pub(super) fn state(client: &mut impl GenericClient) -> Result<State, Error> {
+    let row = match client.query_typed_one(READ_HISTORY, &[]) {
+        Ok(row) => row,
+        // From before the first release, or another program has begun to create it.
+        Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            let first = client.query_typed_one(READ_FIRST, &[]);
+            let first = first.map_err(|cause| Error::metadata(cause, READING))?;
+            return match is_old_line(&first) {
+                true => Err(Error::OldLine),
+                false => Ok(State {
+                    is_current: false,
+                    requests_rebuild: false,
+                }),
+            };
+        }
+        Err(cause) => return Err(Error::metadata(cause, READING)),
+    };
+    if is_old_line(&row) {
         return Err(Error::OldLine);
     }
-    match version {
+    match row.get("version") {
         Some(found) if found > NEWEST => Err(Error::NewerSchema {
             found,
             known: NEWEST,
         }),
-        version => Ok(version == Some(NEWEST)),
+        version => Ok(State {
+            is_current: version == Some(NEWEST),
+            requests_rebuild: row.get("requests_rebuild"),
+        }),
     }
+}
+
+/// Whether the first migration is not the one that this program knows.
+fn is_old_line(row: &Row) -> bool {
+    let first: Option<&str> = row.get("first_name");
+    first.is_some_and(|first| first != FIRST)
 }
 
 /// Applies the migrations that are missing, all or none, and gives the roles their rights.
@@ -85,13 +123,13 @@ pub(super) fn is_current(client: &mut impl GenericClient) -> Result<bool, Error>
 /// this program, [`Error::OldLine`] when it is from before the first release, else
 /// [`Error::Migration`].
 pub(super) fn migrate(client: &mut Client) -> Result<(), Error> {
-    if has_history(client).doing("reading the version of the schema")? {
-        is_current(client)?;
+    if has_history(client).doing(READING)? {
+        state(client)?;
     }
     let applied = match apply(client) {
         Ok(applied) => applied,
         Err(failure) => match has_history(client) {
-            Ok(true) if is_current(client)? => 0,
+            Ok(true) if state(client)?.is_current => 0,
             _ => return Err(failure),
         },
     };

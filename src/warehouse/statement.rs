@@ -32,6 +32,10 @@ statements! {
     EVENT_PRECEDE "event/precede.sql"
     HISTORY_EVENTS "history/events.sql"
     HISTORY_VERSIONS "history/versions.sql"
+    REBUILD_EVENTS "rebuild/events.sql"
+    REBUILD_NEXT_KEYS "rebuild/next_keys.sql"
+    REBUILD_TAKEN_KEYS "rebuild/taken_keys.sql"
+    REBUILD_VERSIONS "rebuild/versions.sql"
     RECONCILE_DELETE_LOADED "reconcile/delete_loaded.sql"
     VERSION_ADVANCE_KEY_SEQUENCE "version/advance_key_sequence.sql"
     VERSION_BETWEEN "version/between.sql"
@@ -41,6 +45,7 @@ statements! {
     VERSION_KEY_SEQUENCE "version/key_sequence.sql"
     VERSION_UPDATE "version/update.sql"
     VERIFY_DIMENSION "verify/dimension.sql"
+    VERIFY_LANDED "verify/landed.sql"
     VERIFY_UNKNOWN_EVENTS "verify/unknown_events.sql"
 }
 
@@ -68,6 +73,12 @@ pub fn fill(template: &str, kind: Kind) -> String {
     }
     sql.push_str(rest);
     sql
+}
+
+/// The union over all entities: each is filled into the statement in turn.
+pub fn union(template: &str) -> String {
+    let statements: Vec<String> = Kind::ALL.iter().map(|kind| fill(template, *kind)).collect();
+    statements.join("\nunion all\n")
 }
 
 fn content(hole: &str, kind: Kind, own_parameters: usize) -> String {
@@ -112,7 +123,7 @@ pub fn sql_type(kind: AttributeKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{TEMPLATES, fill};
+    use super::{TEMPLATES, fill, union};
     use crate::entity::Kind;
 
     #[test]
@@ -124,6 +135,14 @@ mod tests {
             ),
             "select $2, $3::text[], $4::text[], $5::text[], $6::double precision[] from user \
              where e.name, e.address, e.job, e.score = $1"
+        );
+    }
+
+    #[test]
+    fn a_union_has_every_entity() {
+        assert_eq!(
+            union("select '{entity}'"),
+            "select 'user'\nunion all\nselect 'card'"
         );
     }
 

@@ -9,7 +9,7 @@ use super::error::{Doing, Error};
 use super::rows::{self, Columns, RowReader};
 use super::statement;
 use crate::entity::Entity;
-use crate::timeline::{Revision, StoredVersion, Version};
+use crate::timeline::{FoundVersion, Revision, StoredVersion, Version};
 
 /// Checks at once what a commit would check, so that the key is known for which it fails.
 const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
@@ -29,6 +29,22 @@ pub(super) fn stored_version<E: Entity>(row: &Row) -> Result<StoredVersion<E>, S
         })
     };
     read().map_err(|cause| format!("a version cannot be read: {cause}"))
+}
+
+/// Reads a version to which anything may have happened: what cannot be represented is left out. Its
+/// surrogate key is taken to be its own.
+///
+/// # Errors
+///
+/// When there is no surrogate key.
+pub(super) fn found_version<E: Entity>(row: &Row) -> Result<FoundVersion<E>, postgres::Error> {
+    let reader = RowReader(row);
+    Ok(FoundVersion {
+        key: reader.column("version_key")?,
+        is_key_taken: false,
+        valid_from: reader.column("valid_from").ok(),
+        version: stored_version(row).ok().map(|stored| stored.version),
+    })
 }
 
 /// Writes revisions. Where the database refuses to change the versions of a key, the key is added to

@@ -12,6 +12,13 @@ impl Tables {
         Client::connect(&self.url, NoTls).expect("the database is there")
     }
 
+    /// Does what nobody but the test may do.
+    pub fn execute(&self, sql: &str) {
+        self.client()
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
     /// The rows of a query as texts, one row a line of columns between bars; null is empty.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let as_texts = format!(
