@@ -129,3 +129,88 @@ comment on column landing.rejected_event.resolution is 'How it was closed: accep
 comment on column landing.rejected_event.resolved_run_id is 'Run that closed it (etl.run); null if it is open or dismissed.';
 comment on column landing.rejected_event.dismissed_by is 'Database user who dismissed it.';
 comment on column landing.rejected_event.note is 'Why it was dismissed.';
+
+-- What a migration needs that adds an attribute: events that were loaded before have it among their unknown fields.
+
+create function landing.attribute_text(value jsonb, type regtype) returns text
+language plpgsql stable
+set timezone = 'UTC'
+as $$
+declare
+  text_of_value text := value #>> '{}';
+  time_of_value timestamptz;
+begin
+  case
+    when type = 'bigint'::regtype and jsonb_typeof(value) = 'number' and strpos(text_of_value, '.') = 0 then
+      perform text_of_value::bigint;
+    when type = 'double precision'::regtype and jsonb_typeof(value) = 'number' then
+      perform text_of_value::double precision;
+    when type = 'boolean'::regtype and jsonb_typeof(value) = 'boolean' then
+      null;
+    when type = 'text'::regtype and jsonb_typeof(value) = 'string' then
+      null;
+    when type = 'timestamptz'::regtype and jsonb_typeof(value) = 'string' and text_of_value ~ (
+      '^\d{4}-\d\d-\d\d[ Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$'
+      '|^\d{4}-\d\d-\d\d ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$'
+    ) then
+      -- What is finer than a microsecond is cut off, and not rounded.
+      text_of_value := regexp_replace(text_of_value, '(\.\d{6})\d+', '\1');
+      time_of_value := text_of_value::timestamptz;
+      if extract(year from time_of_value) not between 1 and 9999 then
+        return null;
+      end if;
+      -- With its zone, since the caller's zone may be another one.
+      text_of_value := time_of_value::text;
+    else
+      return null;
+  end case;
+  return text_of_value;
+exception
+  when data_exception then return null;
+end
+$$;
+
+comment on function landing.attribute_text(jsonb, regtype) is 'The text of a JSON value, if an attribute of this type accepts it; else null.';
+
+create function landing.take_attribute(entity text, attribute text) returns bigint
+language plpgsql
+as $$
+declare
+  event_table constant regclass := format('landing.%I', entity || '_event')::regclass;
+  attribute_type constant regtype := (
+    select atttypid
+    from pg_attribute
+    where attrelid = event_table and attname = attribute and not attisdropped
+  );
+  taken bigint;
+begin
+  if attribute_type is null then
+    raise exception '% has no column %', event_table, attribute
+      using hint = format('Add it first: alter table %s add column %I ...', event_table, attribute);
+  end if;
+  -- A null is what a missing field is. A value of another type, or one that does not fit, stays where it is.
+  execute format(
+    'update %1$s
+     set
+       %2$I = landing.attribute_text(extra -> ''payload'' -> %2$L, %3$L)::%3$s,
+       extra = nullif(
+         case
+           when (extra -> ''payload'') - %2$L = ''{}'' then extra - ''payload''
+           else extra #- array[''payload'', %2$L]
+         end,
+         ''{}''
+       )
+     where extra -> ''payload'' ? %2$L
+       and (
+         extra -> ''payload'' -> %2$L = ''null''
+         or landing.attribute_text(extra -> ''payload'' -> %2$L, %3$L) is not null
+       )',
+    event_table, attribute, attribute_type
+  );
+  get diagnostics taken = row_count;
+  perform etl.request_rebuild(entity);
+  return taken;
+end
+$$;
+
+comment on function landing.take_attribute(text, text) is 'Moves the values of a new attribute from the unknown fields of the events of an entity into its column, where they have its type and fit; returns how many, and requests the rebuild of the dimension.';
