@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use etl::cli::error::Error;
-use etl::cli::{Cli, Command, RebuildArguments, RejectedCommand, RunArguments, shell};
+use etl::cli::{
+    Cli, Command, RebuildArguments, RejectedCommand, RunArguments, VerifyArguments, shell,
+};
 use etl::logging;
+use etl::pages::verify;
 use etl::run::{self, Ending};
 use etl::warehouse::Warehouse;
 use etl::warehouse::address::Address;
@@ -38,6 +41,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Run(arguments) => load(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
+        Command::Verify(arguments) => verify_all(&address()?, arguments),
         Command::Rebuild(arguments) => rebuild(&address()?, arguments),
         Command::Migrate => migrate(&address()?),
         Command::Completions { shell } => print(shell::completions(*shell)),
@@ -73,6 +77,15 @@ fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitC
         ),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify_all(address: &Address, arguments: &VerifyArguments) -> Result<ExitCode, Error> {
+    let found = verify::verify(&mut Warehouse::connect(address)?, &arguments.options())?;
+    print_page(&found, arguments.json)?;
+    Ok(match found.sound {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
 }
 
 fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, Error> {

@@ -54,20 +54,27 @@ found as (
 difference as (
   select
     {entity}_id as entity_id, valid_from, found.{entity}_key as version_key, expected.event_id as expected_event_id,
-    to_jsonb(expected) as expected, to_jsonb(found) as found
+    expected, found
   from expected
   full join found using ({entity}_id, valid_from, copy)
   where (expected.copy, expected.valid_to, expected.event_id, {expected.attributes})
     is distinct from (found.copy, found.valid_to, found.event_id, {found.attributes})
     or found.is_current is distinct from (found.valid_to is null)
+),
+
+first_difference as (
+  select
+    entity_id, valid_from, version_key, expected_event_id, expected, found,
+    count(*) over () as total
+  from difference
+  order by entity_id, valid_from, version_key
+  limit $1
 )
 
 select
   entity_id,
   -- As text, since a damaged one can be infinite.
   (valid_from at time zone 'UTC')::text || ' UTC' as begins,
-  version_key, expected_event_id, expected, found,
-  count(*) over () as total
-from difference
+  version_key, expected_event_id, to_jsonb(expected) as expected, to_jsonb(found) as found, total
+from first_difference
 order by entity_id, valid_from, version_key
-limit $1

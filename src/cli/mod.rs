@@ -3,6 +3,7 @@
 pub mod error;
 mod rebuild;
 pub mod shell;
+mod verify;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::run::RetryOptions;
 use crate::run::options::{From, Options};
 use crate::source::Source;
 pub use rebuild::RebuildArguments;
+pub use verify::VerifyArguments;
 
 /// Largest `--max-file-size`, in bytes. A `jsonb` of many small elements takes some twenty times
 /// its text, and PostgreSQL makes none over 1 GiB.
@@ -147,10 +149,7 @@ The page stands alone: it asks for nothing from any network.")]
     Rejected(RejectedCommand),
 
     /// Compare the warehouse with what its events make, and the inbox with the tables
-    #[command(after_help = "Examples:
-  etl verify          from cron, once a night; exit status 1 if anything is wrong
-  etl verify --json")]
-    Verify,
+    Verify(VerifyArguments),
 
     /// Compute the versions of users and cards from their events again
     Rebuild(RebuildArguments),

@@ -33,6 +33,13 @@ pub struct FolderError {
     pub cause: io::Error,
 }
 
+impl FolderError {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        advice(&self.cause)
+    }
+}
+
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::NotFound => "create it, or name the inbox with --inbox or ETL_INBOX",

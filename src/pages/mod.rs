@@ -9,4 +9,4 @@ pub mod error;
 //pub mod report;
 //pub mod status;
 mod terminal;
-//pub mod verify;
+pub mod verify;

@@ -14,22 +14,22 @@ use crate::summary::Counts;
 
 /// A file of a chunk.
 #[derive(Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Its name as text, see [`crate::inbox::name::name_text`].
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its change time at the scan, by which the offset moves; `None` if the system did not say.
-    pub(super) scanned: Option<FileTime>,
+    pub(crate) scanned: Option<FileTime>,
     /// Its stamp when it was read, `None` if there is none.
-    pub(super) stamp: Option<FileStamp>,
+    pub(crate) stamp: Option<FileStamp>,
     /// Its content, if it was read.
-    pub(super) document: Option<Vec<u8>>,
+    pub(crate) document: Option<Vec<u8>>,
     /// What became of it.
-    pub(super) outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// What became of a file.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It is an event that is still to be loaded.
     Accepted(Box<AnyEvent>),
     /// Its event is loaded.
@@ -48,7 +48,7 @@ pub(super) enum Outcome {
 
 /// Why a file is left to a later run.
 #[derive(Debug)]
-pub(super) enum Pending {
+pub(crate) enum Pending {
     /// Its document has not ended, and it changed a moment ago.
     Unfinished,
     /// It was written to while it was read.
@@ -147,13 +147,13 @@ impl File {
 
 /// Files of one folder, in the order in which they changed.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// Which of the run's folders.
-    pub(super) folder: usize,
+    pub(crate) folder: usize,
     /// Position of the first file in the listing of the folder.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// The files.
-    pub(super) files: Vec<File>,
+    pub(crate) files: Vec<File>,
 }
 
 impl Chunk {

@@ -33,16 +33,20 @@ use crate::warehouse::checkpoints::{self, Claim};
 use crate::warehouse::runs::RunRecord;
 use crate::warehouse::{self, Warehouse};
 use bar::Bar;
+pub(crate) use chunk::{File, Outcome as FileOutcome, Pending};
 use claim::PATIENCE;
 use error::Error;
 use interruption::Interruption;
 use loading::Target;
 use options::Options;
 use outcome::Work;
+pub(crate) use outcome::as_command;
 pub use outcome::{Ending, Outcome};
+pub(crate) use reader::{Next, ReadAhead};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
-use scan::{FolderScan, FolderState};
+use scan::FolderState;
+pub(crate) use scan::{FolderScan, is_same_folder};
 use warnings::FileWarnings;
 
 /// Does one run.

@@ -7,7 +7,7 @@ use log::Level;
 
 use super::error::Error;
 use super::interruption::Signal;
-use super::options::Options;
+use super::options::{From, Options};
 use crate::checkpoint::InboxName;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
@@ -156,11 +156,17 @@ impl Outcome {
 
 /// The command that does the rest of an interrupted run that was started by hand.
 pub(super) fn resume(options: &Options) -> Option<String> {
-    use super::options::From;
+    match options.from {
+        From::Checkpoint => None,
+        From::Time(_) | From::UnknownNames => Some(as_command(options)),
+    }
+}
 
+/// The command of a run, such that it can be pasted into a shell anywhere.
+pub(crate) fn as_command(options: &Options) -> String {
     let mut command = "etl run".to_owned();
     match options.from {
-        From::Checkpoint => return None,
+        From::Checkpoint => {}
         // Of an age, such as 7d, the same command would leave out the beginning.
         From::Time(since) => command.push_str(&format!(" --since {}", as_argument(since))),
         From::UnknownNames => command.push_str(" --reconcile"),
@@ -177,7 +183,7 @@ pub(super) fn resume(options: &Options) -> Option<String> {
             command.push_str(&format!(" --source {source}"));
         }
     }
-    Some(command)
+    command
 }
 
 /// A path as a shell takes it.

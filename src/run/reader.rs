@@ -41,7 +41,7 @@ const READ_AHEAD_BYTES: usize = 16 << 20;
 type ReadBlock = (usize, Result<Vec<File>, FolderError>);
 
 /// What the reader has.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Files.
     Chunk(Chunk),
     /// Nothing yet.
@@ -51,7 +51,7 @@ pub(super) enum Next {
 }
 
 /// The files of all folders of a run, on their way.
-pub(super) struct ReadAhead<'s> {
+pub(crate) struct ReadAhead<'s> {
     scans: &'s [FolderScan],
     options: &'s Options,
     shared: Arc<Shared>,
@@ -135,7 +135,7 @@ impl Shared {
 
 impl<'s> ReadAhead<'s> {
     /// Begins to read the files of these folders.
-    pub(super) fn start<'scope>(
+    pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         scans: &'s [FolderScan],
         options: &'s Options,
@@ -194,7 +194,7 @@ impl<'s> ReadAhead<'s> {
     /// # Errors
     ///
     /// When this process can open no file at all.
-    pub(super) fn next(&mut self, limit: usize, wait: Duration) -> Result<Next, FolderError> {
+    pub(crate) fn next(&mut self, limit: usize, wait: Duration) -> Result<Next, FolderError> {
         while self
             .scans
             .get(self.folder)

@@ -14,6 +14,7 @@ use crate::inbox::listing::Listing;
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
 use crate::stamp::{FileStamp, FolderIdentity};
+use crate::warehouse;
 use crate::warehouse::checkpoints::{self, PendingFile, RecentFile};
 use crate::warehouse::names::unknown_names;
 
@@ -22,12 +23,12 @@ use crate::warehouse::names::unknown_names;
 const LOOKED_FOR: usize = 1_000;
 
 /// A scanned folder.
-pub(super) struct FolderScan {
-    pub(super) folder: Folder,
-    pub(super) identity: FolderIdentity,
-    pub(super) listing: Listing,
+pub(crate) struct FolderScan {
+    pub(crate) folder: Folder,
+    pub(crate) identity: FolderIdentity,
+    pub(crate) listing: Listing,
     /// The checkpoint as it was before the run.
-    pub(super) checkpoint: Checkpoint,
+    pub(crate) checkpoint: Checkpoint,
 }
 
 /// How far a run has come in a scanned folder, as it is committed.
@@ -134,6 +135,22 @@ pub(super) fn scan(
     Ok((scan, state))
 }
 
+/// Whether a folder is the one that its checkpoint belongs to.
+///
+/// # Errors
+///
+/// When the warehouse fails.
+pub(crate) fn is_same_folder(
+    client: &mut Client,
+    checkpoint: &Checkpoint,
+    inbox: &InboxName,
+    folder: &Folder,
+    identity: FolderIdentity,
+) -> Result<bool, warehouse::error::Error> {
+    let recent = RecentFiles::read(client, checkpoint, inbox, folder, identity)?;
+    Ok(recent.is_same_folder)
+}
+
 /// The names of all event files in a folder.
 fn all_names(folder: &Folder) -> Result<Vec<String>, FolderError> {
     let mut names = Vec::new();
@@ -164,7 +181,7 @@ impl RecentFiles {
         inbox: &InboxName,
         folder: &Folder,
         identity: FolderIdentity,
-    ) -> Result<RecentFiles, Error> {
+    ) -> Result<RecentFiles, warehouse::error::Error> {
         let mut recent = RecentFiles {
             hashers: [RandomState::new(), RandomState::new()],
             files: HashSet::new(),

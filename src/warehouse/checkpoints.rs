@@ -82,6 +82,28 @@ fn try_claim(
         .map_err(|cause| Error::metadata(cause, "claiming the checkpoints"))
 }
 
+/// Reads the checkpoints of these sources without a claim on them: those that there are.
+///
+/// # Errors
+///
+/// [`Error::NotLoader`] when this user may not, [`Error::Database`] when the statement fails.
+pub fn read(
+    client: &mut impl GenericClient,
+    inbox: &InboxName,
+    sources: &[Source],
+) -> Result<Vec<Checkpoint>, Error> {
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/checkpoint/read.sql"),
+            &[
+                (&Source::names(sources), Type::TEXT_ARRAY),
+                (&inbox.as_str(), Type::TEXT),
+            ],
+        )
+        .map_err(|cause| Error::metadata(cause, "reading the checkpoints"))?;
+    Ok(rows.iter().filter_map(checkpoint).collect())
+}
+
 impl Claim {
     /// Adds what a later attempt has claimed. The run needs a new number then: others may have
     /// loaded and ended meanwhile.

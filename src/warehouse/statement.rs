@@ -45,8 +45,9 @@ statements! {
     VERSION_KEY_SEQUENCE "version/key_sequence.sql"
     VERSION_UPDATE "version/update.sql"
     VERIFY_DIMENSION "verify/dimension.sql"
+    VERIFY_FIGURES "verify/figures.sql"
     VERIFY_LANDED "verify/landed.sql"
-    VERIFY_UNKNOWN_EVENTS "verify/unknown_events.sql"
+    VERIFY_SHARED_KEYS "verify/shared_keys.sql"
 }
 
 /// Fills the holes of a statement for an entity.

@@ -1,137 +1,106 @@
-//! An audit: is the warehouse what the events make of it, do the books balance, and is there a file
-//! in the inbox that nobody knows?
+//! `etl verify`: whether the warehouse is what its events make of it, the metadata adds up, and every
+//! file in the inbox is in a table.
 //!
-//! One snapshot of the warehouse answers all of it, so runs may go on meanwhile. What it costs is a
-//! few passes over the tables, done by PostgreSQL; the program holds no more than a chunk of names
-//! and one document.
+//! One snapshot of the warehouse answers what is asked of the tables, so runs may go on meanwhile. It
+//! costs a few passes over the tables, done by PostgreSQL. Then the files of the inbox are read, as a
+//! run reads them, and compared with the tables chunk by chunk: nothing is concluded from names and
+//! times, which may have been copied from other files.
 
+mod dimension;
+mod finding;
 mod inbox;
+mod metadata;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SubsecRound, Utc};
-use postgres::types::Type;
-use postgres::{IsolationLevel, Row, Transaction};
+use chrono::{DateTime, Utc};
+use postgres::Transaction;
 use serde::Serialize;
 
-use crate::checkpoint::Checkpoint;
-use crate::clock::{self, FileTime};
+use crate::checkpoint::InboxName;
+use crate::clock;
+use crate::entity::Kind;
+use crate::escape::printable;
 use crate::pages::error::Error;
-use crate::warehouse::error::Doing;
-use crate::inbox::Folder;
-use crate::source::Source;
 use crate::pages::terminal::counted;
-use crate::warehouse::{self, Warehouse};
-
-/// Findings of one kind that are told one by one; the rest are counted.
-const TOLD: i64 = 10;
+use crate::warehouse::error::{Doing, Error as WarehouseError};
+use crate::warehouse::{Warehouse, statement};
+use finding::Findings;
+pub use finding::{Check, Finding};
 
 /// How the snapshot's statements are carried out. Each goes through whole tables: in the order of an
 /// index that would be a read at random for every row, which a table larger than the memory makes
-/// slow beyond measure, so tables are read from end to end and sorted (bitmap scans still serve
-/// single rows). The default of 4 MB for a sort or hash makes many passes of millions of events; a
-/// statement has up to five of them at a time.
-const PLANNING: &str = "set local enable_indexscan = off; set local work_mem = '64MB'";
+/// slow beyond measure, so tables are read from end to end and sorted. The default of 4 MB for a sort
+/// or hash makes many passes of millions of events; a statement has up to five of them at a time.
+/// Times are written in UTC.
+const SETTINGS: &str = "set local enable_indexscan = off;
+                        set local enable_indexonlyscan = off;
+                        set local work_mem = '64MB';
+                        set local timezone = 'UTC'";
 
-/// What is to be audited.
+/// What is to be verified.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct VerifyOptions {
     /// Folder with a folder for each source.
     pub inbox: PathBuf,
-    /// How far before the offset runs look again: a file that changed later than that may still be
-    /// found by a run.
+    /// Name of the inbox, by which its checkpoints are found.
+    pub inbox_name: InboxName,
+    /// How far before the offset runs scan again: a file that changed later than that may still be
+    /// loaded by a run.
     pub overlap: Duration,
+    /// Length in bytes over which a file is not read.
+    pub max_file_size: u64,
 }
 
-/// What an audit found.
+/// What was found.
 #[derive(Debug, Serialize)]
-pub struct Audit {
+pub struct Verification {
     /// When the snapshot was taken.
-    pub audited_at: DateTime<Utc>,
-    /// Whether nothing was found.
+    pub verified_at: DateTime<Utc>,
+    /// Whether nothing is wrong.
     pub sound: bool,
-    /// What is wrong: of each kind the first few.
+    /// What is wrong: of each check the first few.
     pub findings: Vec<Finding>,
     /// How much more is wrong.
     pub more_findings: i64,
-    /// How much there is.
+    /// How much was verified.
     pub figures: Figures,
     /// How long it took.
     pub elapsed_ms: u64,
 }
 
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Which part of the audit found it.
-    pub check: Check,
-    /// A key, a run, a rejection, a source or a file.
-    pub subject: String,
-    /// What is wrong with it.
-    pub problem: String,
-    /// What to do.
-    pub advice: String,
-}
-
-/// The parts of an audit, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// Versions of users and their events.
-    DimUser,
-    /// Versions of cards and their events.
-    DimCard,
-    /// Runs and what landing has of them.
-    Runs,
-    /// Checkpoints.
-    Checkpoints,
-    /// Rejections.
-    Rejections,
-    /// Files in the inbox.
-    Inbox,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.subject, self.problem, self.advice)
-    }
-}
-
-/// How much an audit has gone through.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+/// How much was verified.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// Rows of `landing.user_event`.
-    pub user_events: i64,
-    /// Rows of `landing.card_event`.
-    pub card_events: i64,
-    /// Rows of `warehouse.dim_user`.
-    pub user_versions: i64,
-    /// Rows of `warehouse.dim_card`.
-    pub card_versions: i64,
-    /// Rejections that are not resolved.
+    /// Events in landing, by entity.
+    pub events: BTreeMap<Kind, i64>,
+    /// Versions, by entity.
+    pub versions: BTreeMap<Kind, i64>,
+    /// Rejections that are open.
     pub open_rejections: i64,
     /// Rows of `etl.run`.
     pub runs: i64,
     /// Event files in the inbox.
     pub files: i64,
-    /// Those of them that a run has yet to look at.
-    pub waiting: i64,
+    /// Those of them that are in no table yet, and that the next run reads.
+    pub not_processed: i64,
     /// Other names in the inbox that may have been meant as event files: they do not end in `.json`,
     /// or begin with a dot.
     pub other_names: i64,
 }
 
-impl fmt::Display for Audit {
+impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            writeln!(f, "{finding}")?;
+            writeln!(f, "{}", printable(&finding.to_string(), &[]))?;
         }
         if self.more_findings > 0 {
             writeln!(f, "and {} more", self.more_findings)?;
         }
-        let figures = self.figures;
+        let figures = &self.figures;
         let verdict = match self.sound {
             true => "all is well",
             false => "not all is well",
@@ -142,280 +111,63 @@ impl fmt::Display for Audit {
         };
         writeln!(
             f,
-            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them waiting{others}; {}",
-            counted(figures.user_events + figures.card_events, "event"),
-            counted(figures.user_versions + figures.card_versions, "version"),
+            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them not processed yet{others}; {}",
+            counted(figures.events.values().sum::<i64>(), "event"),
+            counted(figures.versions.values().sum::<i64>(), "version"),
             counted(figures.runs, "run"),
             counted(figures.open_rejections, "open rejection"),
             counted(figures.files, "file"),
-            figures.waiting,
+            figures.not_processed,
             humantime::format_duration(Duration::from_millis(self.elapsed_ms)),
         )
     }
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Findings {
-    told: Vec<Finding>,
-    more: i64,
-}
-
-impl Findings {
-    /// Adds a finding, or counts it if enough of its kind are told.
-    fn add(&mut self, finding: Finding) {
-        let alike = self
-            .told
-            .iter()
-            .filter(|told| told.check == finding.check)
-            .count();
-        if (alike as i64) < TOLD {
-            self.told.push(finding);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// Adds what the rows of a statement tell. Its last column is the number of all that is wrong,
-    /// of which there are rows for the first few.
-    fn add_rows(&mut self, rows: &[Row], finding: impl Fn(&Row) -> Finding) {
-        if let Some(first) = rows.first() {
-            self.more += first.get::<_, i64>(first.len() - 1) - rows.len() as i64;
-        }
-        self.told.extend(rows.iter().map(finding));
-    }
-}
-
-/// Audits the warehouse and the inbox.
+/// Verifies the warehouse and the inbox.
 ///
 /// # Errors
 ///
-/// [`Error::NoSchema`] before the first run; [`Error::Folder`] when the inbox cannot be listed;
-/// [`Error::Database`] when the warehouse fails.
-pub fn audit(warehouse: &mut Warehouse, options: &Options) -> Result<Audit, Error> {
+/// When there is no schema or the warehouse fails.
+pub fn verify(warehouse: &mut Warehouse, options: &VerifyOptions) -> Result<Verification, Error> {
     let began = Instant::now();
     warehouse.require_schema()?;
-    let folders = Source::ALL
-        .into_iter()
-        .map(|source| Folder::open(&options.inbox, source))
-        .collect::<Result<Vec<Folder>, Error>>()?;
-    // A file that arrives after this is not asked about; one that is loaded after this is known to
-    // the snapshot, which is taken later.
-    let names = inbox::copy_names(warehouse.client(), &folders)?;
-    let mut snapshot = warehouse
-        .client()
-        .build_transaction()
-        .read_only(true)
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .start()
-        .doing("taking a snapshot of the warehouse")?;
-    snapshot
-        .batch_execute(PLANNING)
-        .doing("taking a snapshot of the warehouse")?;
-    let mut figures = read_figures(&mut snapshot)?;
-    let audited_at = clock::now().trunc_subsecs(6);
-    let checkpoints =
-        warehouse::read_checkpoints(&mut snapshot, &Source::ALL)?.ok_or(Error::NoSchema)?;
-
+    let verified_at = clock::now();
     let mut findings = Findings::default();
-    audit_dimensions(&mut snapshot, &mut findings)?;
-    audit_runs(&mut snapshot, &mut findings)?;
-    audit_checkpoints(&mut snapshot, &checkpoints, audited_at, &mut findings)?;
-    audit_rejections(&mut snapshot, &mut findings)?;
-    figures.files = names.files;
-    figures.other_names = names.others;
-    figures.waiting = inbox::audit(
-        &mut snapshot,
-        &folders,
-        &checkpoints,
-        options.overlap,
-        &mut findings,
-    )?;
-    Ok(Audit {
-        audited_at,
-        sound: findings.told.is_empty(),
-        findings: findings.told,
-        more_findings: findings.more,
+    let doing = "taking a snapshot of the warehouse";
+    let mut snapshot = warehouse.snapshot(doing)?;
+    snapshot.batch_execute(SETTINGS).doing(doing)?;
+    let mut figures = read_figures(&mut snapshot)?;
+    dimension::verify(&mut snapshot, &mut findings)?;
+    metadata::verify(&mut snapshot, verified_at, &mut findings)?;
+    snapshot.rollback().doing(doing)?;
+    inbox::verify(warehouse.client(), options, &mut figures, &mut findings)?;
+    let (findings, more_findings) = findings.into_listed();
+    Ok(Verification {
+        verified_at,
+        sound: findings.is_empty(),
+        findings,
+        more_findings,
         figures,
-        elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        elapsed_ms: began.elapsed().as_millis() as u64,
     })
 }
 
-fn read_figures(snapshot: &mut Transaction<'_>) -> Result<Figures, Error> {
-    let row = snapshot
-        .query_typed_one(include_str!("../../../sql/verify/figures.sql"), &[])
-        .doing("counting what there is")?;
-    Ok(Figures {
-        user_events: row.get(0),
-        card_events: row.get(1),
-        user_versions: row.get(2),
-        card_versions: row.get(3),
-        open_rejections: row.get(4),
-        runs: row.get(5),
-        ..Figures::default()
-    })
-}
-
-/// Compares the dimensions with what the events in landing make.
-fn audit_dimensions(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
-    for (check, entity, statement) in [
-        (
-            Check::DimUser,
-            "user",
-            include_str!("../../../sql/verify/dim_user.sql"),
-        ),
-        (
-            Check::DimCard,
-            "card",
-            include_str!("../../../sql/verify/dim_card.sql"),
-        ),
-    ] {
-        let rows = snapshot
-            .query_typed(statement, &[(&TOLD, Type::INT8)])
-            .doing("comparing a dimension with its events")?;
-        findings.add_rows(&rows, |row| {
-            let valid_from: &str = row.get(1);
-            let (key, event): (Option<i64>, Option<uuid::Uuid>) = (row.get(2), row.get(3));
-            let columns: Vec<String> = row.get(4);
-            let problem = match (key, event) {
-                (None, Some(event)) => {
-                    format!("the version from {valid_from}, which the event {event} opens, is missing")
-                }
-                (Some(key), None) => format!(
-                    "the version from {valid_from} ({entity}_key {key}) is one that no event in landing opens"
-                ),
-                _ => format!(
-                    "the version from {valid_from} ({entity}_key {}) is not what the events in landing make of {}",
-                    key.unwrap_or_default(),
-                    columns.join(", ")
-                ),
-            };
-            Finding {
-                check,
-                subject: format!("{entity} {}", row.get::<_, i64>(0)),
-                problem,
-                advice: format!(
-                    "find out who else writes to landing.{entity}_event and warehouse.dim_{entity}, \
-                     and put back what was there"
-                ),
-            }
-        });
-    }
-    Ok(())
-}
-
-/// Compares runs with what landing has of them.
-fn audit_runs(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
+fn read_figures(snapshot: &mut Transaction<'_>) -> Result<Figures, WarehouseError> {
+    let doing = "counting events, versions and runs";
+    let mut figures = Figures::default();
     let rows = snapshot
-        .query_typed(
-            include_str!("../../../sql/verify/runs.sql"),
-            &[(&TOLD, Type::INT8)],
-        )
-        .doing("comparing the runs with what they loaded")?;
-    findings.add_rows(&rows, |row| {
-        let (loaded, landed): (Option<i64>, i64) = (row.get(1), row.get(2));
-        let (problem, advice) = match loaded {
-            None => (
-                format!(
-                    "landing has {} of it, and etl.run does not know it",
-                    counted(landed, "event")
-                ),
-                "put its row back into etl.run".to_owned(),
-            ),
-            Some(loaded) if loaded != landed => (
-                format!(
-                    "it loaded {}, and landing has {landed} of them",
-                    counted(loaded, "event")
-                ),
-                match loaded - landed {
-                    lost @ 1.. => format!(
-                        "`etl run --since` loads them again if their files are still there; then, or if they were \
-                         taken out on purpose, lower files and loaded of this run, and loaded of its checkpoint, by {lost}"
-                    ),
-                    _ => "find out who else writes to landing".to_owned(),
-                },
-            ),
-            Some(_) => (
-                "its files are not the sum of loaded, duplicates, rejected and pending".to_owned(),
-                "find out who else writes to etl.run".to_owned(),
-            ),
-        };
-        Finding {
-            check: Check::Runs,
-            subject: format!("run {}", row.get::<_, i64>(0)),
-            problem,
-            advice,
-        }
-    });
-    Ok(())
-}
-
-/// Compares the checkpoints with the clock and with the runs.
-fn audit_checkpoints(
-    snapshot: &mut Transaction<'_>,
-    checkpoints: &[Checkpoint],
-    now: DateTime<Utc>,
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    for source in Source::ALL {
-        let subject = format!("checkpoint of {source}");
-        let Some(checkpoint) = checkpoints
-            .iter()
-            .find(|checkpoint| checkpoint.source == source)
-        else {
-            findings.add(Finding {
-                check: Check::Checkpoints,
-                subject,
-                problem: "etl.checkpoint does not have it, so nothing is loaded".to_owned(),
-                advice: format!(
-                    "insert into etl.checkpoint (source) values ('{source}'): the next run goes through everything"
-                ),
-            });
-            continue;
-        };
-        if let Some(offset) = checkpoint.offset.map(FileTime::to_utc)
-            && offset > now
-        {
-            findings.add(Finding {
-                check: Check::Checkpoints,
-                subject,
-                problem: format!("its offset {offset} is after the clock of this machine, {now}"),
-                advice: "set the clock right; the next run looks at everything that may have been passed over"
-                    .to_owned(),
-            });
-        }
-    }
-    let rows = snapshot
-        .query_typed(include_str!("../../../sql/verify/counters.sql"), &[])
-        .doing("comparing the checkpoints with the runs")?;
+        .query_typed(&statement::union(statement::VERIFY_FIGURES), &[])
+        .doing(doing)?;
     for row in &rows {
-        let (counter, by_checkpoints, by_runs): (&str, i64, i64) =
-            (row.get(0), row.get(1), row.get(2));
-        findings.add(Finding {
-            check: Check::Checkpoints,
-            subject: format!("counter {counter}"),
-            problem: format!(
-                "etl.checkpoint adds up to {by_checkpoints}, and etl.run to {by_runs}"
-            ),
-            advice: "find out who else writes to etl, and set the wrong one right".to_owned(),
-        });
+        if let Some(kind) = Kind::named(row.get("entity")) {
+            figures.events.insert(kind, row.get("events"));
+            figures.versions.insert(kind, row.get("versions"));
+        }
     }
-    Ok(())
-}
-
-/// Looks for rejections that contradict themselves or the runs.
-fn audit_rejections(snapshot: &mut Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
-    let rows = snapshot
-        .query_typed(
-            include_str!("../../../sql/verify/rejections.sql"),
-            &[(&TOLD, Type::INT8)],
-        )
-        .doing("comparing the rejections with the runs")?;
-    findings.add_rows(&rows, |row| Finding {
-        check: Check::Rejections,
-        subject: format!("rejection {}", row.get::<_, i64>(0)),
-        problem: row.get(1),
-        advice: "find out who else writes to landing.rejected_event and etl.run".to_owned(),
-    });
-    Ok(())
+    let totals = snapshot
+        .query_typed_one(include_str!("../../../sql/verify/totals.sql"), &[])
+        .doing(doing)?;
+    figures.runs = totals.get("runs");
+    figures.open_rejections = totals.get("open_rejections");
+    Ok(figures)
 }

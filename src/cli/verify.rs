@@ -1,0 +1,40 @@
+//! `etl verify`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{InboxArguments, MAX_FILE_SIZE};
+use crate::pages::verify::VerifyOptions;
+
+/// Arguments of `etl verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  etl verify          from cron, once a night; exit status 1 if anything is wrong
+  etl verify --json")]
+pub struct VerifyArguments {
+    /// The inbox.
+    #[command(flatten)]
+    inbox: InboxArguments,
+
+    /// How far before the offset runs scan again (their --overlap): a file that changed later than
+    /// that need not be loaded yet
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration, value_name = "AGE")]
+    overlap: Duration,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl VerifyArguments {
+    /// What is to be verified.
+    pub fn options(&self) -> VerifyOptions {
+        VerifyOptions {
+            inbox: self.inbox.inbox.clone(),
+            inbox_name: self.inbox.inbox_name.clone(),
+            overlap: self.overlap,
+            max_file_size: MAX_FILE_SIZE,
+        }
+    }
+}
