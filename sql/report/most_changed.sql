@@ -14,7 +14,8 @@ owned_keys as (
     keys.entity_id, keys.versions, keys.changed_at,
     (to_jsonb(present) ->> 'user_id')::bigint as user_id
   from keys
-  inner join warehouse.{entity}_current as present on present.{entity}_id = keys.entity_id
+  inner join warehouse.dim_{entity} as present
+    on present.{entity}_id = keys.entity_id and present.valid_to is null
 )
 
 select

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
+use etl::source::Source;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -83,16 +84,16 @@ impl Loader {
     /// Returns its path as `--inbox` takes it.
     pub fn make_inbox(&self, name: &str) -> String {
         let inbox = self.path(name);
-        for source in ["users", "cards"] {
-            fs::create_dir_all(inbox.join(source)).expect("the temporary folder can be written");
+        for source in Source::ALL {
+            fs::create_dir_all(inbox.join(source.name())).expect("the temporary folder can be written");
         }
         inbox.to_str().expect("UTF-8").to_owned()
     }
 
     /// Empties the folders of an inbox.
     pub fn empty_inbox(&self, name: &str) {
-        for folder in ["users", "cards"] {
-            let folder = self.path(name).join(folder);
+        for source in Source::ALL {
+            let folder = self.path(name).join(source.name());
             for entry in fs::read_dir(folder).expect("the inbox can be listed") {
                 fs::remove_file(entry.expect("the inbox can be listed").path())
                     .expect("the inbox can be emptied");
