@@ -12,7 +12,7 @@ use rand::RngExt;
 
 use crate::books;
 use crate::killed::{batter, check, kills, put_some, random_arguments};
-use crate::loader::{Loader, Said, finish, said, start};
+use crate::loader::{Loader, Said, finish, said};
 use crate::obstacle::{Obstacle, Step};
 use crate::proxy::{Cut, Proxy};
 use crate::server::{PASSWORD, Server, Shutdown, is_root, server, unprivileged_user};
