@@ -20,7 +20,7 @@ select
   checkpoint.newest_event_at,
   checkpoint.last_scanned_at,
   coalesce(checkpoint.claimed_until > clock_timestamp(), false)
-    and exists (select from pg_stat_activity where pid = checkpoint.claimed_pid) as running,
+    and (checkpoint.claimed_pid is null or checkpoint.claimed_pid in (select pid from pg_stat_activity)) as running,
   coalesce(checkpoint.remaining, 0) as remaining,
   coalesce(checkpoint.pending, 0) as pending,
   oldest_pending.pending_since,

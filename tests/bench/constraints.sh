@@ -74,7 +74,7 @@ else
   in_server pg_ctl -D "$scratch/server/data" -w -l "$scratch/server/log" \
     -o "-k $scratch/server -c listen_addresses= -c max_wal_size=4GB -c shared_buffers=256MB" start
   url="postgresql://postgres@/postgres?host=$scratch/server"
-  cargo build --locked --quiet
+  cargo build --locked --quiet --workspace
   target/debug/cards --seed 7 --events 100000 --rate inf --events-dir "$scratch/inbox/cards" 2>"$scratch/cards.log"
   DATABASE_URL=$url target/debug/etl run --source cards --inbox "$scratch/inbox" 2>"$scratch/etl.log"
 fi

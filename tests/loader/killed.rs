@@ -9,7 +9,6 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
 use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
@@ -138,7 +137,7 @@ pub fn check(said: &Said) -> bool {
 }
 
 /// Kills a run; returns whether it was still there to be killed.
-fn kill(run: &mut Child) -> bool {
+pub fn kill(run: &mut Child) -> bool {
     run.kill().expect("etl is ours");
     run.wait().expect("etl is ours").signal().is_some()
 }
@@ -308,115 +307,6 @@ fn state(loader: &Loader) -> Vec<String> {
     .chain([checkpoint.to_owned()])
     .flat_map(|sql| loader.query(&sql))
     .collect()
-}
-
-/// How long the claim of a killed run may be in the way: until its server process is gone, and a
-/// small part of what a claim lasts.
-const VOID_LIMIT: Duration = Duration::from_secs(5);
-
-#[test]
-fn the_claim_of_a_killed_run_is_void_once_its_server_process_is_gone() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    loader.put_user(1);
-    let mut obstacle = Obstacle::after(&loader, Step::Claim);
-    let mut run = loader.start(&["run"]);
-    obstacle.wait_for_runs(1);
-    // The next run of cron leaves the folders to this one.
-    let said = loader.etl(&["run", "--json"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    for source in ["users", "cards"] {
-        let words = format!("another run is loading {source}: it is left to that run");
-        assert!(said.log.contains(&words), "{}", said.log);
-    }
-    assert!(said.out.contains("\"files\":0"), "{}", said.out);
-    assert!(kill(&mut run));
-    drop(obstacle);
-    let began = Instant::now();
-    while loader.run(&[])["loaded"] != 1 {
-        assert!(began.elapsed() < VOID_LIMIT, "the claim is in the way");
-    }
-    assert_eq!(
-        loader.value("select count(*) from etl.checkpoint where claimed_by is not null"),
-        "0"
-    );
-    books::check(&loader);
-}
-
-#[test]
-fn a_run_that_was_stopped_until_its_claim_expired_loads_nothing_on_top_of_the_next_one() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    loader.put_user(1);
-    let mut obstacle = Obstacle::after(&loader, Step::Claim);
-    let run = loader.start(&["run"]);
-    obstacle.wait_for_runs(1);
-    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
-    signal(Signal::STOP);
-    drop(obstacle);
-    let expire = "update etl.checkpoint set claimed_until = now() where claimed_by is not null";
-    assert_eq!(loader.client().execute(expire, &[]).expect("ours"), 2);
-    assert_eq!(loader.run(&[])["loaded"], 1);
-    signal(Signal::CONT);
-    let said = finish(run);
-    assert_eq!(said.status, 1, "{}", said.log);
-    assert!(
-        said.log.contains("another run has taken over"),
-        "{}",
-        said.log
-    );
-    books::check(&loader);
-}
-
-#[test]
-fn a_run_that_was_stopped_in_a_batch_keeps_its_claim_until_the_batch_ends() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    loader.put_user(1);
-    let mut obstacle = Obstacle::after(&loader, Step::Scan);
-    let run = loader.start(&["run"]);
-    obstacle.wait_for_runs(1);
-    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
-    signal(Signal::STOP);
-    drop(obstacle);
-    // The batch has locked the rows of the checkpoints: nobody claims them, expired or not.
-    let free = "select count(*) from (select from etl.checkpoint for update skip locked) as free";
-    assert_eq!(loader.value(free), "0");
-    assert_eq!(loader.run(&[])["files"], 0);
-    signal(Signal::CONT);
-    let said = finish(run);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert!(said.log.contains("loaded=1"), "{}", said.log);
-    books::check(&loader);
-}
-
-/// A batch may take longer than a claim lasts, and a backfill does.
-#[test]
-fn each_batch_renews_the_claim_of_its_run() {
-    let loader = Loader::new();
-    loader.run(&[]);
-    (1..=3).for_each(|number| loader.put_user(number));
-    sleep(Duration::from_millis(30));
-    (4..=6).for_each(|number| loader.put_user(number));
-    // It waits in the first batch, and again in the second one.
-    let mut obstacle = Obstacle::at_users(&loader, "2, 5");
-    let run = loader.start(&["run", "--batch-size", "3"]);
-    obstacle.wait_for_runs(1);
-    let now = loader.value("select clock_timestamp()");
-    obstacle.let_one_pass();
-    obstacle.wait_for_runs(1);
-    assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
-    // A claim lasts 15 s.
-    assert_eq!(
-        loader.value(&format!(
-            "select bool_and(claimed_until > timestamptz '{now}' + interval '15 s') from etl.checkpoint"
-        )),
-        "true"
-    );
-    drop(obstacle);
-    let said = finish(run);
-    assert_eq!(said.status, 0, "{}", said.log);
-    books::check(&loader);
 }
 
 #[test]

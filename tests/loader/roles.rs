@@ -1,27 +1,17 @@
 //! Who may do what: the owner migrates, `etl_loader` runs, `dwh_reader` reads.
 
-use std::thread;
-
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
-use crate::server::{Server, server};
-
-/// The schema before there were roles, as its migrations.
-const BEFORE_ROLES: [&str; 4] = [
-    include_str!("../../sql/migrations/V1__metadata.sql"),
-    include_str!("../../sql/migrations/V2__landing.sql"),
-    include_str!("../../sql/migrations/V3__warehouse.sql"),
-    include_str!("../../sql/migrations/V4__views.sql"),
-];
+use crate::server::server;
 
 /// Runs the command on a database of the common server as a user of it.
-fn etl_as(loader: &Loader, user: &str, arguments: &[&str]) -> Said {
+pub fn etl_as(loader: &Loader, user: &str, arguments: &[&str]) -> Said {
     etl_at(loader, &server().url_as(user, &loader.database), arguments)
 }
 
-fn etl_at(loader: &Loader, url: &str, arguments: &[&str]) -> Said {
+pub fn etl_at(loader: &Loader, url: &str, arguments: &[&str]) -> Said {
     let mut command = loader.command(arguments);
     command.env("DATABASE_URL", url);
     said(command.output().expect("etl can be started"))
@@ -37,7 +27,7 @@ pub fn member(loader: &Loader, role: &str) -> String {
     name
 }
 
-fn migrated() -> Loader {
+pub fn migrated() -> Loader {
     let loader = Loader::new();
     let said = loader.etl(&["migrate"]);
     assert_eq!(said.status, 0, "{}", said.log);
@@ -45,7 +35,7 @@ fn migrated() -> Loader {
 }
 
 /// Runs each of these statements as a user, who has no right to any.
-fn may_not(loader: &Loader, user: &str, statements: &[String]) {
+pub fn may_not(loader: &Loader, user: &str, statements: &[String]) {
     let mut client = Client::connect(&server().url_as(user, &loader.database), NoTls)
         .expect("the user may connect");
     for statement in statements {
@@ -262,51 +252,6 @@ fn a_reader_reads_everything() {
 }
 
 #[test]
-fn a_loader_reconciles_where_nobody_else_may_create_temporary_tables() {
-    // The roles are those of the whole cluster.
-    migrated();
-    let loader = Loader::new();
-    let database = &loader.database;
-    // An owner of the schemas who does not own the database, and what PostgreSQL gives to everybody.
-    let owner = format!("{database}_owner");
-    loader
-        .client()
-        .batch_execute(&format!(
-            "create role {owner} login;
-             create schema etl authorization {owner};
-             create schema landing authorization {owner};
-             create schema warehouse authorization {owner};
-             revoke temporary on database {database} from public"
-        ))
-        .expect("the superuser may");
-    let said = etl_as(&loader, &owner, &["migrate"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    let words = format!(
-        "missing: the right of etl_loader to create temporary tables in the database {database}; let somebody"
-    );
-    assert!(said.log.contains(&words), "{}", said.log);
-    let user = member(&loader, "etl_loader");
-    loader.put_user(1);
-    let said = etl_as(&loader, &user, &["run", "--reconcile"]);
-    assert_eq!(said.status, 1, "{}", said.log);
-    for words in [
-        "permission denied to create temporary tables",
-        "`etl migrate`",
-    ] {
-        assert!(said.log.contains(words), "{words}: {}", said.log);
-    }
-    let said = loader.etl(&["migrate"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert!(!said.log.contains("missing"), "{}", said.log);
-    let said = etl_as(&loader, &user, &["run", "--reconcile", "--json"]);
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-    // A reader needs none.
-    let reader = member(&loader, "dwh_reader");
-    let said = etl_as(&loader, &reader, &["verify", "--overlap", "0s"]);
-    assert_eq!((said.status, said.log.as_str()), (0, ""), "{}", said.out);
-}
-
-#[test]
 fn a_reader_changes_nothing() {
     let (loader, user) = loaded_with_reader();
     let schemas = "etl,landing,warehouse";
@@ -384,212 +329,4 @@ fn a_user_without_a_role_learns_of_both() {
             assert!(said.log.contains(word), "{word} is missing: {}", said.log);
         }
     }
-}
-
-#[test]
-fn a_migration_reports_what_it_did_and_gives_rights_on_what_was_created_later() {
-    let loader = Loader::new();
-    let said = loader.etl(&["migrate"]);
-    assert_eq!((said.status, said.out.as_str()), (0, ""), "{}", said.log);
-    for migration in [
-        "V1__metadata",
-        "V2__landing",
-        "V3__warehouse",
-        "V4__views",
-        "V5__roles",
-    ] {
-        let words = format!("applied the migration {migration}");
-        assert!(said.log.contains(&words), "{words}: {}", said.log);
-    }
-    loader
-        .client()
-        .batch_execute(
-            "create table etl.later (); create table landing.later (); create table warehouse.later ()",
-        )
-        .expect("the owner may");
-    let said = loader.etl(&["migrate"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert!(said.log.contains("up to date, at version"), "{}", said.log);
-    for (role, rights) in [
-        ("etl_loader", ["true|true", "true|false", "true|true"]),
-        ("dwh_reader", ["true|false", "true|false", "true|false"]),
-    ] {
-        for (schema, expected) in ["etl", "landing", "warehouse"].into_iter().zip(rights) {
-            let rights =
-                |right: &str| format!("has_table_privilege('{role}', '{schema}.later', '{right}')");
-            let sql = format!(
-                "select {} as reads, {} as deletes",
-                rights("select"),
-                rights("delete")
-            );
-            assert_eq!(loader.query(&sql), [expected], "{role} on {schema}");
-        }
-    }
-}
-
-#[test]
-fn somebody_elses_table_in_the_schemas_is_left_alone() {
-    let loader = migrated();
-    let owner = format!("{}_owner", loader.database);
-    let mut superuser = loader.client();
-    superuser
-        .batch_execute(&format!(
-            "drop schema etl, landing, warehouse cascade;
-             create role {owner} login;
-             alter database {} owner to {owner};
-             create schema warehouse authorization {owner};
-             create table warehouse.theirs (salary bigint);
-             create sequence warehouse.their_numbers",
-            loader.database
-        ))
-        .expect("the superuser may");
-    let rights =
-        "select relname, relacl::text from pg_class where relname like 'their%' order by 1";
-    let before = loader.query(rights);
-    loader.put_user(1);
-    let said = etl_as(&loader, &owner, &["run", "--json"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
-    for name in ["theirs", "their_numbers"] {
-        let words = format!(
-            "missing: rights on warehouse.{name}, which belongs to somebody else; let somebody"
-        );
-        assert!(said.log.contains(&words), "{words}: {}", said.log);
-    }
-    assert_eq!(loader.query(rights), before);
-    // Everybody else has theirs.
-    let user = member(&loader, "etl_loader");
-    loader.put_user(2);
-    let said = etl_as(&loader, &user, &["run", "--json"]);
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-    may_not(&loader, &user, &["select from warehouse.theirs".to_owned()]);
-    let said = etl_as(&loader, &owner, &["migrate"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert_eq!(said.log.matches("WARN").count(), 2, "{}", said.log);
-}
-
-#[test]
-fn a_loader_without_a_current_schema_learns_who_has_to_migrate_it() {
-    let history = "select format('(%s, %L, %L, %L)', version, name, applied_on, checksum)
-                   from etl.schema_history where version <= 4 order by version";
-    let history = migrated().query(history).join(", ");
-    let loader = Loader::new();
-    let user = member(&loader, "etl_loader");
-    let refused = |arguments: &[&str], word: &str| {
-        let said = etl_as(&loader, &user, arguments);
-        assert_eq!(said.status, 1, "{arguments:?}: {}", said.log);
-        assert_eq!(said.log.lines().count(), 1, "{}", said.log);
-        for word in [word, "run `etl migrate` as"] {
-            assert!(said.log.contains(word), "{word} is missing: {}", said.log);
-        }
-    };
-    let all = |word: &str| {
-        for arguments in [&["run"][..], &["migrate"]] {
-            refused(arguments, word);
-        }
-        refused(&["run", "--dry-run"], "no schema yet, or an older one");
-    };
-    // No schema.
-    all("may not create or migrate the schema of the warehouse");
-    refused(&["status"], "no schema yet");
-
-    // The schema before there were roles, which leaves the loader no right, or as one that grants
-    // what a run reads first.
-    let mut owner = loader.client();
-    owner
-        .batch_execute(&format!(
-            "create schema etl;
-             create table etl.schema_history
-               (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255));
-             {};
-             insert into etl.schema_history values {history}",
-            BEFORE_ROLES.join(";\n")
-        ))
-        .expect("the migrations apply");
-    refused(&["run"], "permission denied for schema etl");
-    refused(&["status"], "permission denied for schema etl");
-    owner
-        .batch_execute(
-            "grant usage on schema etl to etl_loader;
-             grant select on all tables in schema etl to etl_loader",
-        )
-        .expect("the owner may grant");
-    all("may not create or migrate the schema of the warehouse");
-    refused(&["status"], "an older one");
-
-    let said = loader.etl(&["migrate"]);
-    assert!(
-        said.log.contains("applied the migration V5__roles"),
-        "{}",
-        said.log
-    );
-    assert!(!said.log.contains("V4__views"), "{}", said.log);
-    loader.put_user(1);
-    let said = etl_as(&loader, &user, &["run", "--json"]);
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-}
-
-#[test]
-fn roles_of_a_new_cluster_are_made_once_by_one_who_may() {
-    let loader = Loader::new();
-    let server = Server::start(&[], &[]);
-    let client =
-        |database: &str| Client::connect(&server.url(database), NoTls).expect("a connection");
-    let modest = server.create_database();
-    client(&modest)
-        .batch_execute(&format!(
-            "create role modest login; alter database {modest} owner to modest; create role runner login"
-        ))
-        .expect("a user can be made");
-    let modest_url = server.url_as("modest", &modest);
-
-    // An owner who may not create roles has a schema and learns what is missing.
-    let said = etl_at(&loader, &modest_url, &["run"]);
-    assert_eq!(said.status, 0, "{}", said.log);
-    for word in [
-        "missing: the role etl_loader; ",
-        "missing: the role dwh_reader; ",
-        "run `etl migrate` again",
-    ] {
-        assert!(said.log.contains(word), "{word} is missing: {}", said.log);
-    }
-    assert_eq!(etl_at(&loader, &modest_url, &["run"]).log, "");
-
-    // Databases of one cluster that are migrated at once.
-    let databases: Vec<String> = (0..6).map(|_| server.create_database()).collect();
-    thread::scope(|scope| {
-        for database in &databases {
-            let url = server.url(database);
-            let loader = &loader;
-            scope.spawn(move || {
-                let said = etl_at(loader, &url, &["migrate"]);
-                assert_eq!(said.status, 0, "{}", said.log);
-                assert!(!said.log.contains("WARN"), "{}", said.log);
-            });
-        }
-    });
-    let granted = "select has_table_privilege('etl_loader', 'etl.checkpoint', 'update')";
-    for database in &databases {
-        let row = client(database)
-            .query_one(granted, &[])
-            .expect("the roles are there");
-        assert!(row.get::<_, bool>(0), "{database}");
-    }
-
-    let said = etl_at(&loader, &modest_url, &["migrate"]);
-    assert!(!said.log.contains("WARN"), "{}", said.log);
-    client(&modest)
-        .batch_execute("grant etl_loader to runner")
-        .expect("a superuser may grant");
-    loader.put_user(1);
-    let said = etl_at(
-        &loader,
-        &server.url_as("runner", &modest),
-        &["run", "--json"],
-    );
-    assert!(said.out.contains("\"loaded\":1"), "{}", said.log);
-
-    // None of it left a failed statement in the server's log, as long as nobody lacked a right.
-    let log = std::fs::read_to_string(server.path("log")).expect("the log is ours");
-    assert!(!log.contains("does not exist"), "{log}");
 }

@@ -150,6 +150,12 @@ fn a_source_that_no_run_scans_is_a_problem() {
         "update etl.checkpoint set claimed_until = now() where source = 'cards'",
     );
     assert!(!is_running());
+    // Behind a pooler a claim names no session.
+    let through_pooler = "update etl.checkpoint
+                          set claimed_pid = null, claimed_until = now() + interval '1 min'
+                          where source = 'cards'";
+    amend(&loader, through_pooler);
+    assert!(is_running());
     hanging.batch_execute(claim).expect("cards are free");
     assert!(is_running());
     drop(hanging);
