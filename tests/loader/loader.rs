@@ -85,7 +85,8 @@ impl Loader {
     pub fn make_inbox(&self, name: &str) -> String {
         let inbox = self.path(name);
         for source in Source::ALL {
-            fs::create_dir_all(inbox.join(source.name())).expect("the temporary folder can be written");
+            fs::create_dir_all(inbox.join(source.name()))
+                .expect("the temporary folder can be written");
         }
         inbox.to_str().expect("UTF-8").to_owned()
     }
