@@ -84,7 +84,9 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
         SqlState::READ_ONLY_SQL_TRANSACTION => {
             "this is a standby, or default_transaction_read_only is on: name the server that can be written to"
         }
-        SqlState::UNIQUE_VIOLATION | SqlState::FOREIGN_KEY_VIOLATION => {
+        SqlState::UNIQUE_VIOLATION
+        | SqlState::FOREIGN_KEY_VIOLATION
+        | SqlState::RESTRICT_VIOLATION => {
             "somebody else writes to these tables: `etl verify` says which rows are wrong, and `etl rebuild` repairs \
              the dimensions"
         }
