@@ -249,9 +249,12 @@ impl Folder {
     }
 
     fn wait_for_events(&self) {
-        eventually("the first events", || {
-            self.has_events() && self.log().contains("Running:")
-        });
+        let began = Instant::now();
+        while !(self.has_events() && self.log().contains("Running:")) {
+            let log = self.log();
+            assert!(began.elapsed() < PATIENCE, "no events: {log}");
+            sleep(Duration::from_millis(100));
+        }
     }
 
     /// Fails if another user may read one of the files in a folder of data/, or list it.
