@@ -11,6 +11,7 @@ use std::io::{Read, Seek};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -147,13 +148,17 @@ fn a_clean_ends_what_runs_and_removes_data_but_follows_no_link() {
     fs::remove_file(folder.path("data/events")).expect("it is the link");
 }
 
+/// One test at a time: two starts at once may find the same port free.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A copy of what the scripts need, in a folder of its own.
-struct Folder(TempDir);
+struct Folder(TempDir, #[expect(dead_code)] MutexGuard<'static, ()>);
 
 impl Folder {
     fn new() -> Folder {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = Folder(tempfile::tempdir().expect("a temporary folder"));
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = Folder(tempfile::tempdir().expect("a temporary folder"), turn);
         // PostgreSQL's own user has to reach its data.
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o755))
             .expect("the folder is ours");
