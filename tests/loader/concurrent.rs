@@ -81,10 +81,7 @@ fn two_sources_are_loaded_at_the_same_time_by_two_runs() {
     let loader = Loader::new();
     loader.run(&[]);
     loader.put_user(1);
-    loader.put(
-        "cards/2.json",
-        card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true).to_string(),
-    );
+    loader.put_card(2);
     let mut obstacle = Obstacle::after(&loader, Step::Timeline);
     let runs = ["users", "cards"].map(|source| loader.start(&["run", "--source", source]));
     let pids = obstacle.wait_for_runs(2);
@@ -168,10 +165,7 @@ fn runs_that_wait_for_both_sources_do_not_wait_for_each_other() {
     let loader = Loader::new();
     loader.run(&[]);
     loader.put_user(1);
-    loader.put(
-        "cards/2.json",
-        card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true).to_string(),
-    );
+    loader.put_card(2);
     // Two runs of cron, one in each folder, that end one after the other.
     let mut users_table = Obstacle::table(&loader, "warehouse.dim_user", "share row exclusive");
     let first = loader.start(&["run", "--source", "users"]);

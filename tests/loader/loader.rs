@@ -137,6 +137,12 @@ impl Loader {
         self.put(&format!("users/{number}.json"), event);
     }
 
+    /// Puts an event of card 7 into the inbox.
+    pub fn put_card(&self, number: u64) {
+        let event = card_event(&event_id(number), "2026-11-23 20:10:20", 7, 3, true);
+        self.put(&format!("cards/{number}.json"), event.to_string());
+    }
+
     /// Puts a file into the inbox with a modification time, in microseconds since 1970.
     pub fn put_modified(&self, file: &str, content: impl AsRef<[u8]>, micros: u64) {
         let path = self.put(file, content);

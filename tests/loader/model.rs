@@ -86,6 +86,16 @@ pub fn dimensions(inbox: &Path) -> Dimensions {
     dimensions_of(&[inbox.to_owned()])
 }
 
+/// The modification time of a file, in microseconds since 1970.
+pub fn modified_micros(path: &Path) -> u128 {
+    fs::metadata(path)
+        .and_then(|file| file.modified())
+        .expect("the file has a time")
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_micros()
+}
+
 /// Works out the dimensions from all files of several inboxes.
 pub fn dimensions_of(inboxes: &[PathBuf]) -> Dimensions {
     // One event can be in several files: it counts once.
@@ -93,13 +103,7 @@ pub fn dimensions_of(inboxes: &[PathBuf]) -> Dimensions {
     let mut cards: BTreeMap<(i64, String), Event> = BTreeMap::new();
     for path in inboxes.iter().flat_map(|inbox| files(inbox)) {
         let bytes = fs::read(&path).expect("the file can be read");
-        let modified = fs::metadata(&path)
-            .and_then(|file| file.modified())
-            .expect("the file has a time");
-        let micros = modified
-            .duration_since(UNIX_EPOCH)
-            .expect("after 1970")
-            .as_micros();
+        let micros = modified_micros(&path);
         let Some((kind, event)) = event(&bytes, micros) else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -37,13 +37,7 @@ fn reject_by_hand(loader: &Loader, file: &str, reason: &str) -> i64 {
     let path = loader.path(file);
     let (source, name) = file.split_once('/').expect("a folder and a name");
     let document = fs::read(&path).expect("the file is there");
-    let modified = fs::metadata(&path)
-        .and_then(|file| file.modified())
-        .expect("the file has a time");
-    let micros = modified
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_micros() as i64;
+    let micros = model::modified_micros(&path) as i64;
     fs::remove_file(&path).expect("the inbox can be written");
     let mut client = loader.client();
     client

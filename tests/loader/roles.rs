@@ -3,7 +3,7 @@
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
+use crate::loader::{Loader, Said, event_id, said, user_event};
 use crate::server::server;
 
 /// Runs the command on a database of the common server as a user of it.
@@ -80,8 +80,7 @@ fn a_loader_runs_reads_the_status_and_verifies() {
     run(&[], &["\"files\":0"]);
     loader.put("users/1.json", user_at(1, 20, 1.0));
     loader.put("users/bad.json", "[]");
-    let card = card_event(&event_id(2), "2026-11-23 20:10:20", 7, 3, true);
-    loader.put("cards/2.json", card.to_string());
+    loader.put_card(2);
     run(&["--dry-run"], &["\"loaded\":2", "\"rejected\":1"]);
     run(&[], &["\"loaded\":2", "\"rejected\":1"]);
     run(&[], &["\"files\":0"]);
