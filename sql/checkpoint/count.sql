@@ -1,4 +1,5 @@
--- Adds what a retry did to the counters; the offset and what is pending belong to the folder.
+-- Adds the counts of a retry, or of a run that does not move the offset; the offset and the pending files stay as they
+-- are.
 update etl.checkpoint
 set
   newest_event_at = greatest(newest_event_at, $3),

@@ -129,7 +129,7 @@ create table etl.run (
 comment on table etl.run is 'One row for each run that processed something.';
 comment on column etl.run.run_id is 'Number of the run; landing.*.run_id refers to it. Numbers follow the order in which runs load; some are missing.';
 comment on column etl.run.command is 'run from cron, backfill with --since, reconcile by names, or retry of rejected files.';
-comment on column etl.run.inbox is 'Name of the inbox; of a retry, main.';
+comment on column etl.run.inbox is 'Name of the inbox; of a retry, that of the rejections.';
 comment on column etl.run.sources is 'Folders that the run scanned; of a retry, those whose rejections it validated again.';
 comment on column etl.run.since is 'Start given with --since; null for other runs.';
 comment on column etl.run.started_at is 'When the run began.';

@@ -1,8 +1,8 @@
--- What a retry works on: open rejections by folder, with a document to validate and without. Null is all of them.
+-- What a retry works on: folders with open rejections, and how many of these have no document to validate. Null is all
+-- of them.
 select
   source,
   inbox,
-  count(*) filter (where document is not null) as with_document,
   count(*) filter (where document is null) as without_document
 from landing.rejected_event
 where resolved_at is null

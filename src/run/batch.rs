@@ -2,19 +2,19 @@
 //!
 //! The chunks of a batch are landed one by one, and at the end the timelines are revised and the
 //! checkpoints advanced. If a key turns out to be broken, nothing of the batch is kept, and it is done
-//! again with what is new of that key rejected ([`Landing::Again`]).
+//! again with its new events rejected ([`Landing::Again`]).
 
 use std::collections::BTreeMap;
 
 use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
+use super::claim;
 use super::error::Error as RunError;
 use crate::entity::Kind;
 use crate::event::AnyEvent;
 use crate::source::Source;
 use crate::summary::Counts;
-use crate::warehouse::checkpoints;
 use crate::warehouse::dimension::{Dimension, IncomingEvent, Landed, dimension};
 use crate::warehouse::dimension_lock::lock_dimension;
 use crate::warehouse::error::Error;
@@ -50,15 +50,13 @@ impl<'b> Batch<'b> {
         sources: &[Source],
         broken: &'b BrokenKeys,
     ) -> Result<Batch<'b>, RunError> {
-        match checkpoints::is_still_claimed(transaction, run_id, sources)? {
-            true => Ok(Batch {
-                run_id,
-                broken,
-                dimensions: BTreeMap::new(),
-                notes: Vec::new(),
-            }),
-            false => Err(RunError::ClaimLost),
-        }
+        claim::lock(transaction, run_id, sources)?;
+        Ok(Batch {
+            run_id,
+            broken,
+            dimensions: BTreeMap::new(),
+            notes: Vec::new(),
+        })
     }
 
     /// Whether the batch can take these files. Runs over different folders can meet in the

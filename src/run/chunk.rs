@@ -1,6 +1,7 @@
 //! A chunk: some files of one folder that were read and validated together, each with its outcome.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -75,6 +76,26 @@ impl std::fmt::Display for Pending {
     }
 }
 
+impl Outcome {
+    /// Validates a document; `unfinished` decides on one that has not ended, given its rejection.
+    pub(super) fn of(
+        document: &[u8],
+        stamp: FileStamp,
+        max_ahead: Duration,
+        unfinished: impl FnOnce(Rejection) -> Outcome,
+    ) -> Outcome {
+        let ahead = Ahead {
+            changed_at: stamp.changed.to_utc(),
+            max_ahead,
+        };
+        match accept(document, ahead) {
+            Ok(event) => Outcome::Accepted(Box::new(event)),
+            Err(Refusal::Rejected(rejection)) => Outcome::Rejected(rejection),
+            Err(Refusal::Unfinished { size }) => unfinished(Rejection::Truncated { size }),
+        }
+    }
+}
+
 impl File {
     /// Validates what came of reading a file.
     pub(super) fn validate(
@@ -93,17 +114,9 @@ impl File {
             };
         let (stamp, document, outcome) = match reading {
             Reading::Document(stamp, document) => {
-                let ahead = Ahead {
-                    changed_at: stamp.changed.to_utc(),
-                    max_ahead: options.max_ahead,
-                };
-                let outcome = match accept(&document, ahead) {
-                    Ok(event) => Outcome::Accepted(Box::new(event)),
-                    Err(Refusal::Rejected(rejection)) => Outcome::Rejected(rejection),
-                    Err(Refusal::Unfinished { size }) => {
-                        unless_settled(stamp, Pending::Unfinished, Rejection::Truncated { size })
-                    }
-                };
+                let outcome = Outcome::of(&document, stamp, options.max_ahead, |truncated| {
+                    unless_settled(stamp, Pending::Unfinished, truncated)
+                });
                 (Some(stamp), Some(document), outcome)
             }
             Reading::TooLarge(stamp) => {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, Transaction};
 
 use super::error::Error;
 use super::interruption::Interruption;
@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Time after which a claim is renewed.
 pub(super) const RENEW_AFTER: Duration = Duration::from_secs(CLAIM_LASTS.as_secs() / 3);
 
-/// Claims the checkpoints of these sources, those that no other run has or that are given back in
+/// Claims the checkpoints of these sources, those that no other run has or that are released in
 /// time; `None` if it is none.
 ///
 /// # Errors
@@ -55,6 +55,22 @@ pub(super) fn claim(
         claim.settle_number(client)?;
     }
     Ok(claim)
+}
+
+/// Locks the claim of a run on these sources until the transaction ends.
+///
+/// # Errors
+///
+/// [`Error::ClaimLost`] when another run has taken over, else when the statement fails.
+pub(super) fn lock(
+    transaction: &mut Transaction<'_>,
+    run_id: i64,
+    sources: &[Source],
+) -> Result<(), Error> {
+    match checkpoints::is_still_claimed(transaction, run_id, sources)? {
+        true => Ok(()),
+        false => Err(Error::ClaimLost),
+    }
 }
 
 /// Claims the checkpoints of these sources one after the other, each as soon as it is free; when the
@@ -92,11 +108,11 @@ fn wait_for_claims(
         if is_over {
             break;
         }
-        let is_claimed = claim.as_ref().is_some_and(|claim| {
-            let mut claimed = claim.checkpoints.iter();
-            claimed.any(|checkpoint| checkpoint.source == *first)
-        });
-        if is_claimed {
+        if claim
+            .iter()
+            .flat_map(Claim::sources)
+            .any(|source| source == *first)
+        {
             missing = rest;
         } else {
             interruption.check()?;

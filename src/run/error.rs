@@ -45,10 +45,3 @@ impl From<Signal> for Error {
         Error::Interrupted(signal)
     }
 }
-
-impl Error {
-    /// An error of the warehouse within a batch.
-    pub(super) fn unfinished(error: warehouse::error::Error) -> Error {
-        Error::Unfinished(error)
-    }
-}

@@ -92,13 +92,13 @@ impl FolderBatch {
 
 impl FolderState {
     /// Notes how far the run has come by the files of a chunk.
-    pub(super) fn pass(&mut self, chunk: &Chunk) {
-        for file in &chunk.files {
+    pub(super) fn pass(&mut self, chunk: Chunk) {
+        for file in chunk.files {
             if let Outcome::Pending(why) = &file.outcome {
                 self.progress.leave_pending(file.scanned);
                 self.pending.push(PendingFile {
-                    name: file.name.clone(),
                     reason: why.to_string(),
+                    name: file.name,
                 });
                 continue;
             }
@@ -107,7 +107,7 @@ impl FolderState {
             }
             if let Some(stamp) = file.stamp {
                 self.recent.push(RecentFile {
-                    name: file.name.clone(),
+                    name: file.name,
                     stamp,
                 });
             }

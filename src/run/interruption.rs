@@ -78,7 +78,30 @@ impl Interruption {
     ///
     /// When the system does not allow it.
     pub fn listen() -> io::Result<Interruption> {
-        listen()
+        let interruption = Interruption::never();
+        let ends_at_once = Arc::new(AtomicBool::new(false));
+        for number in [SIGINT, SIGTERM] {
+            let armed = Arc::clone(&ends_at_once);
+            match is_first_process() {
+                true => {
+                    flag::register_conditional_shutdown(number, Signal(number).exit_status(), armed)
+                }
+                false => flag::register_conditional_default(number, armed),
+            }?;
+            flag::register_usize(number, Arc::clone(&interruption.signal), number as usize)?;
+        }
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        // Without a thread a second signal is like the first one.
+        let armed = thread::Builder::new().spawn(move || {
+            if let Some(number) = signals.forever().next() {
+                thread::sleep(TOGETHER);
+                ends_at_once.store(true, Ordering::SeqCst);
+                thread::sleep(STEP_LIMIT);
+                Signal(number).end();
+            }
+        });
+        drop(armed);
+        Ok(interruption)
     }
 
     /// Whether to go on.
@@ -92,31 +115,4 @@ impl Interruption {
             Ok(number) => Err(Signal(number)),
         }
     }
-}
-
-fn listen() -> io::Result<Interruption> {
-    let interruption = Interruption::never();
-    let ends_at_once = Arc::new(AtomicBool::new(false));
-    for number in [SIGINT, SIGTERM] {
-        let armed = Arc::clone(&ends_at_once);
-        match is_first_process() {
-            true => {
-                flag::register_conditional_shutdown(number, Signal(number).exit_status(), armed)
-            }
-            false => flag::register_conditional_default(number, armed),
-        }?;
-        flag::register_usize(number, Arc::clone(&interruption.signal), number as usize)?;
-    }
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    // Without a thread a second signal is like the first one.
-    let armed = thread::Builder::new().spawn(move || {
-        if let Some(number) = signals.forever().next() {
-            thread::sleep(TOGETHER);
-            ends_at_once.store(true, Ordering::SeqCst);
-            thread::sleep(STEP_LIMIT);
-            Signal(number).end();
-        }
-    });
-    drop(armed);
-    Ok(interruption)
 }

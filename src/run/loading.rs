@@ -11,7 +11,7 @@ use postgres::Client;
 use super::bar::Bar;
 use super::batch::{Batch, Landing, version_counts};
 use super::chunk::Chunk;
-use super::claim::{RENEW_AFTER, while_renewing};
+use super::claim::{self, RENEW_AFTER, while_renewing};
 use super::error::Error;
 use super::feed::{Feed, READER_PATIENCE, Room};
 use super::folders::FolderBatch;
@@ -24,7 +24,6 @@ use super::target::Target;
 use super::warnings::FileWarnings;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
-use crate::warehouse::error::Doing;
 use crate::warehouse::processed_files::keep_pending;
 use crate::warehouse::runs::RunRecord;
 use crate::warehouse::versions::BrokenKeys;
@@ -81,21 +80,6 @@ impl<'r> Loader<'r> {
             bar: Bar::default(),
             interruption: Interruption::never(),
         }
-    }
-
-    /// Loads the files of the scanned folders, and rolls that back.
-    pub(super) fn try_files(
-        &mut self,
-        client: &mut Client,
-        scans: &[FolderScan],
-        states: &mut [FolderState],
-    ) -> Result<(), Error> {
-        let mut trial = Target::Tried(warehouse::begin(client)?);
-        self.load_files(&mut trial, scans, states)?;
-        if let Target::Tried(trial) = trial {
-            trial.rollback().doing("rolling back a dry run")?;
-        }
-        Ok(())
     }
 
     /// Loads the files of the scanned folders.
@@ -246,32 +230,32 @@ impl<'r> Loader<'r> {
                 let newest_event_at = chunk.newest_event_at();
                 batch
                     .land(&mut transaction, &mut chunk)
-                    .map_err(Error::unfinished)?;
+                    .map_err(Error::Unfinished)?;
                 let folder_batch = match folders.entry(folder) {
                     std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                     std::collections::btree_map::Entry::Vacant(entry) => entry.insert(
                         FolderBatch::new(&mut transaction, self.run_id, scan, options)
-                            .map_err(Error::unfinished)?,
+                            .map_err(Error::Unfinished)?,
                     ),
                 };
                 folder_batch
                     .take(&mut transaction, &chunk, newest_event_at)
-                    .map_err(Error::unfinished)?;
+                    .map_err(Error::Unfinished)?;
                 folder_batch.elapsed += began.elapsed();
             } else {
                 idle.push((folder, chunk.counts()));
             }
-            new_states[folder].pass(&chunk);
             let is_blocked = scan.checkpoint.is_blocked(now.into());
             self.warnings.note(scan.folder.path(), &chunk, is_blocked);
             self.bar.advance(chunk.files.len());
+            new_states[folder].pass(chunk);
         }
         self.interruption.check()?;
         let mut notes = std::mem::take(&mut batch.notes);
         for folder_batch in folders.values_mut() {
             notes.extend(folder_batch.notes());
         }
-        let revised = match batch.revise(&mut transaction).map_err(Error::unfinished)? {
+        let revised = match batch.revise(&mut transaction).map_err(Error::Unfinished)? {
             Landing::Done(revised) => revised,
             Landing::Again(keys) => {
                 drop(transaction);
@@ -288,11 +272,10 @@ impl<'r> Loader<'r> {
                     folder_batch.counts,
                     folder_batch.newest_event_at(),
                 )
-                .map_err(Error::unfinished)?;
+                .map_err(Error::Unfinished)?;
             by_folder.push((*folder, folder_batch.counts));
         }
-        let sources: Vec<Source> = scans.iter().map(|scan| scan.checkpoint.source).collect();
-        by_folder.extend(version_counts(&revised, &sources));
+        by_folder.extend(version_counts(&revised, &self.sources));
         let mut done = self.done;
         for (_, counts) in &by_folder {
             done.counts += *counts;
@@ -303,20 +286,20 @@ impl<'r> Loader<'r> {
         } else {
             self.record(done.counts)
                 .save(&mut transaction, options.clock.now())
-                .map_err(Error::unfinished)?;
-            checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::unfinished)?;
+                .map_err(Error::Unfinished)?;
+            checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::Unfinished)?;
             transaction
                 .commit()
                 .map_err(warehouse::error::Error::commit)?;
             done.batches += 1;
         }
         self.done = done;
-        states.clone_from_slice(&new_states);
+        states.swap_with_slice(&mut new_states);
         for (folder, counts) in by_folder {
             let elapsed = folders
                 .remove(&folder)
                 .map_or(Duration::ZERO, |folder| folder.elapsed);
-            let summary = self.summary.sources.entry(sources[folder].name());
+            let summary = self.summary.sources.entry(self.sources[folder].name());
             summary.or_default().add(counts, elapsed);
         }
         notes
@@ -350,9 +333,7 @@ impl<'r> Loader<'r> {
         }
         let now = self.options.clock.now();
         let mut transaction = warehouse::begin(client)?;
-        if !checkpoints::is_still_claimed(&mut transaction, self.run_id, &self.sources)? {
-            return Err(Error::ClaimLost);
-        }
+        claim::lock(&mut transaction, self.run_id, &self.sources)?;
         for (scan, state) in scans.iter().zip(states.iter_mut()) {
             if !state.progress.plan().advances {
                 continue;

@@ -45,7 +45,7 @@ pub(crate) use reader::{Next, ReadAhead};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
 pub(crate) use scan::{FolderScan, is_same_folder};
-use target::Target;
+use target::with_target;
 
 /// Does one run.
 ///
@@ -134,16 +134,13 @@ impl<'r> Run<'r> {
             &self.loader.interruption,
         )?;
         let Some(claim) = claim else {
-            return self.be_busy(&[]);
+            self.take_sources(&[]);
+            return Ok(());
         };
         self.loader.run_id = claim.run_id;
         logging::name_run(claim.run_id);
-        let claimed: Vec<Source> = claim
-            .checkpoints
-            .iter()
-            .map(|checkpoint| checkpoint.source)
-            .collect();
-        self.be_busy(&claimed)?;
+        let claimed: Vec<Source> = claim.sources().collect();
+        self.take_sources(&claimed);
         let result = match requests_rebuild {
             true => self.rebuild_requested(client),
             false => Ok(()),
@@ -153,10 +150,10 @@ impl<'r> Run<'r> {
         if client.is_closed() {
             match Warehouse::connect(address) {
                 Ok(again) => warehouse = again,
-                Err(error) => log::debug!("the failure cannot be written down: {error}"),
+                Err(error) => log::debug!("the failure could not be recorded: {error}"),
             }
         }
-        self.give_back(warehouse.client(), &claimed, &result);
+        self.release(warehouse.client(), &claimed, &result);
         result
     }
 
@@ -165,8 +162,8 @@ impl<'r> Run<'r> {
     fn rebuild_requested(&mut self, client: &mut Client) -> Result<(), Error> {
         if self.loader.options.dry_run {
             log::warn!(
-                "a migration has requested to rebuild a dimension, which a dry run does not do: what is new of its keys \
-                 may be rejected"
+                "a migration has requested the rebuild of a dimension, which a dry run does not do: new events of that \
+                 dimension may be rejected"
             );
             return Ok(());
         }
@@ -179,8 +176,8 @@ impl<'r> Run<'r> {
         )
     }
 
-    /// Leaves the sources that were not claimed to other runs.
-    fn be_busy(&mut self, claimed: &[Source]) -> Result<(), Error> {
+    /// Takes up the claimed sources, and leaves the others to other runs.
+    fn take_sources(&mut self, claimed: &[Source]) {
         for busy in self
             .loader
             .options
@@ -192,11 +189,10 @@ impl<'r> Run<'r> {
         }
         self.loader.sources = claimed.to_vec();
         self.loader.summary = Summary::of(claimed);
-        Ok(())
     }
 
-    /// Gives the claims back, and writes down a failure where the next one looks for it.
-    fn give_back(&mut self, client: &mut Client, claimed: &[Source], result: &Result<(), Error>) {
+    /// Releases the claims and records a failure in the checkpoints.
+    fn release(&mut self, client: &mut Client, claimed: &[Source], result: &Result<(), Error>) {
         let options = self.loader.options;
         let now = options.clock.now();
         let failed: Vec<(Vec<Source>, String)> = match result {
@@ -215,9 +211,9 @@ impl<'r> Run<'r> {
             Ok(()) if !options.dry_run => &self.scanned,
             _ => &[],
         };
-        let mut gave_back = checkpoints::finish(client, self.loader.run_id, scanned, now);
+        let mut released = checkpoints::finish(client, self.loader.run_id, scanned, now);
         for (sources, failure) in failed {
-            gave_back = gave_back.and(checkpoints::fail(
+            released = released.and(checkpoints::fail(
                 client,
                 &options.inbox_name,
                 &sources,
@@ -225,9 +221,9 @@ impl<'r> Run<'r> {
                 &failure,
             ));
         }
-        if let Err(error) = gave_back {
+        if let Err(error) = released {
             // The claim expires by itself.
-            log::debug!("the claim could not be given back: {error}");
+            log::debug!("the claim could not be released: {error}");
         }
     }
 
@@ -271,12 +267,9 @@ impl<'r> Run<'r> {
         self.loader
             .bar
             .load(scans.iter().map(|scan| scan.listing.len()).sum());
-        let result = match self.loader.options.dry_run {
-            true => self.loader.try_files(client, &scans, &mut states),
-            false => self
-                .loader
-                .load_files(&mut Target::Kept(client), &scans, &mut states),
-        };
+        let result = with_target(client, self.loader.options.dry_run, |target| {
+            self.loader.load_files(target, &scans, &mut states)
+        });
         self.loader.warnings.log();
         result?;
         match self.loader.options.dry_run {

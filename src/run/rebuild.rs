@@ -144,7 +144,7 @@ pub fn rebuild(warehouse: &mut Warehouse, options: &RebuildOptions) -> Result<Re
     if let Err(error) = result {
         if !rebuilt.dry_run && rebuilt.counts.keys > 0 {
             log::warn!(
-                "ended before the end; keys that are rebuilt and committed: {}; the same command rebuilds the rest",
+                "ended early; keys rebuilt and committed: {}; the same command rebuilds the rest",
                 rebuilt.counts.keys
             );
         }
@@ -197,7 +197,7 @@ enum Keys<'k> {
     From(Option<i64>),
     /// These.
     Given(&'k [i64]),
-    /// Those from the one on that the request says.
+    /// Those from the first key of the request on.
     Requested,
 }
 

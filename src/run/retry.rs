@@ -16,19 +16,20 @@ use super::claim::{self, PATIENCE};
 use super::error::Error;
 use super::interruption::Interruption;
 use super::outcome::{Ending, Outcome, Work};
-use super::target::Target;
+use super::target::{Target, with_target};
 use crate::clock;
 use crate::cores;
-use crate::event::{Ahead, Refusal, Rejection, accept};
+use crate::event::Rejection;
 use crate::inbox_name::InboxName;
 use crate::logging;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
-use crate::warehouse::error::{Doing, Error as WarehouseError};
+use crate::warehouse::Warehouse;
+use crate::warehouse::checkpoints::{self, Claim};
+use crate::warehouse::error::Error as WarehouseError;
 use crate::warehouse::kept_files::{self, KeptFile, OpenRejections, Room};
 use crate::warehouse::runs::{Command, RunRecord};
 use crate::warehouse::versions::BrokenKeys;
-use crate::warehouse::{self, Warehouse, checkpoints};
 
 /// What one transaction validates: as many files as a run's batch, and bytes such that they can be in
 /// memory twice together with one more document of the largest size.
@@ -176,11 +177,7 @@ impl Retry<'_> {
         sources.sort_unstable();
         let interruption = Interruption::never();
         let claim = claim::claim(client, inbox, &sources, PATIENCE, &interruption)?;
-        let claimed: Vec<Source> = claim
-            .iter()
-            .flat_map(|claim| &claim.checkpoints)
-            .map(|checkpoint| checkpoint.source)
-            .collect();
+        let claimed: Vec<Source> = claim.iter().flat_map(Claim::sources).collect();
         for busy in sources.iter().filter(|source| !claimed.contains(source)) {
             log::warn!(
                 "a run is loading {busy}: its rejections are not retried; try again once it has ended"
@@ -194,33 +191,22 @@ impl Retry<'_> {
         self.counts_of_run = Counts::default();
         self.batches_of_run = 0;
         logging::name_run(claim.run_id);
-        let done = match self.options.dry_run {
-            true => self.try_all(client, inbox),
-            false => self.validate_all(&mut Target::Kept(client), inbox),
-        };
+        let done = with_target(client, self.options.dry_run, |target| {
+            self.validate_all(target, inbox)
+        });
         for note in self.notes.drain(..) {
             log::warn!("{note}");
         }
-        let given_back = checkpoints::finish(client, self.run_id, &[], clock::now());
-        done.and(given_back.map_err(Error::from))
-    }
-
-    /// Validates them all, and then rolls that back.
-    fn try_all(&mut self, client: &mut Client, inbox: &InboxName) -> Result<(), Error> {
-        let mut trial = Target::Tried(warehouse::begin(client)?);
-        self.validate_all(&mut trial, inbox)?;
-        if let Target::Tried(trial) = trial {
-            trial.rollback().doing("rolling back a dry run")?;
-        }
-        Ok(())
+        let released = checkpoints::finish(client, self.run_id, &[], clock::now());
+        done.and(released.map_err(Error::from))
     }
 
     fn validate_all(&mut self, target: &mut Target<'_>, inbox: &InboxName) -> Result<(), Error> {
         for source in self.sources.clone() {
             // Numbers begin at one.
             let mut last = 0;
-            while let Some(reached) = self.validate_batch(target, source, inbox, last)? {
-                last = reached;
+            while let Some(last_id) = self.validate_batch(target, source, inbox, last)? {
+                last = last_id;
             }
         }
         Ok(())
@@ -244,7 +230,7 @@ impl Retry<'_> {
             let kept =
                 kept_files::next_documents(&mut transaction, source, inbox, ids, last, BATCH)?;
             let numbers: Vec<i64> = kept.iter().map(|kept| kept.rejected_id).collect();
-            let Some(reached) = numbers.iter().copied().max() else {
+            let Some(last_id) = numbers.iter().copied().max() else {
                 return Ok(None);
             };
             let mut chunk = validate(kept, self.options.max_ahead);
@@ -305,7 +291,7 @@ impl Retry<'_> {
             self.batches_of_run += 1;
             let summary = self.summary.sources.entry(source.name());
             summary.or_default().add(counts, began.elapsed());
-            return Ok(Some(reached));
+            return Ok(Some(last_id));
         }
     }
 }
@@ -314,17 +300,7 @@ impl Retry<'_> {
 fn validate(kept: Vec<KeptFile>, max_ahead: Duration) -> Chunk {
     let share = cores::share(kept.len());
     let validate_file = |kept: &KeptFile| {
-        let ahead = Ahead {
-            changed_at: kept.stamp.changed.to_utc(),
-            max_ahead,
-        };
-        match accept(&kept.document, ahead) {
-            Ok(event) => FileOutcome::Accepted(Box::new(event)),
-            Err(Refusal::Rejected(rejection)) => FileOutcome::Rejected(rejection),
-            Err(Refusal::Unfinished { size }) => {
-                FileOutcome::Rejected(Rejection::Truncated { size })
-            }
-        }
+        FileOutcome::of(&kept.document, kept.stamp, max_ahead, FileOutcome::Rejected)
     };
     let outcomes = cores::each(kept.chunks(share), |kept| {
         kept.iter().map(validate_file).collect::<Vec<_>>()

@@ -115,7 +115,7 @@ pub(super) fn scan(
     let mut pending = Vec::with_capacity(listing.faults.len());
     for (name, cause) in std::mem::take(&mut listing.faults) {
         let name = name_text(&name).into_owned();
-        let reason = format!("the file system says nothing of it: {cause}");
+        let reason = format!("the file cannot be statted: {cause}");
         warnings.fault(folder.path(), &name, &reason);
         progress.leave_pending(None);
         pending.push(PendingFile { name, reason });

@@ -2,6 +2,7 @@
 
 use postgres::{Client, Transaction};
 
+use super::error::Error;
 use crate::warehouse::error::Doing;
 use crate::warehouse::{self, checkpoints};
 
@@ -11,6 +12,27 @@ pub(super) enum Target<'c> {
     Kept(&'c mut Client),
     /// A transaction that will be rolled back, as a dry run does.
     Tried(Transaction<'c>),
+}
+
+/// Does work on the warehouse; in a dry run, in a transaction that is rolled back.
+///
+/// # Errors
+///
+/// Those of the work, and when the connection fails.
+pub(super) fn with_target(
+    client: &mut Client,
+    dry_run: bool,
+    work: impl FnOnce(&mut Target<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if !dry_run {
+        return work(&mut Target::Kept(client));
+    }
+    let mut trial = Target::Tried(warehouse::begin(client)?);
+    work(&mut trial)?;
+    if let Target::Tried(trial) = trial {
+        trial.rollback().doing("rolling back a dry run")?;
+    }
+    Ok(())
 }
 
 impl Target<'_> {

@@ -1,4 +1,4 @@
-//! The store of checkpoints: claimed by a run, advanced with each batch, given back at the end.
+//! The store of checkpoints: claimed by a run, advanced with each batch, released at the end.
 //!
 //! Two runs over one folder are kept apart by a claim on its checkpoint. The claim is a mark in the
 //! row that expires, and that a run renews while it reads files; within a batch's transaction the row
@@ -12,7 +12,7 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use super::error::{Doing, Error};
-use super::transaction::begin_bounded;
+use super::transaction::{begin_bounded, execute_bounded};
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::clock::FileTime;
 use crate::inbox_name::InboxName;
@@ -34,6 +34,13 @@ pub struct Claim {
     highest_run_id: i64,
     /// The checkpoints.
     pub checkpoints: Vec<Checkpoint>,
+}
+
+impl Claim {
+    /// The sources of its checkpoints.
+    pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
+        self.checkpoints.iter().map(|checkpoint| checkpoint.source)
+    }
 }
 
 /// Claims the checkpoints of these sources, those that no other run has; `None` if it is none. A run
@@ -155,19 +162,15 @@ impl Claim {
 
 /// Adds the checkpoints that there are not yet; returns how many.
 fn create(client: &mut Client, inbox: &InboxName, sources: &[Source]) -> Result<u64, Error> {
-    let doing = "adding checkpoints";
-    let mut transaction = begin_bounded(client, doing)?;
-    let added = transaction
-        .execute_typed(
-            include_str!("../../sql/checkpoint/create.sql"),
-            &[
-                (&Source::names(sources), Type::TEXT_ARRAY),
-                (&inbox.as_str(), Type::TEXT),
-            ],
-        )
-        .doing(doing)?;
-    transaction.commit().doing(doing)?;
-    Ok(added)
+    execute_bounded(
+        client,
+        "adding checkpoints",
+        include_str!("../../sql/checkpoint/create.sql"),
+        &[
+            (&Source::names(sources), Type::TEXT_ARRAY),
+            (&inbox.as_str(), Type::TEXT),
+        ],
+    )
 }
 
 /// Draws another number for a run.
@@ -237,7 +240,7 @@ pub fn renew_within(transaction: &mut Transaction<'_>, run_id: i64) -> Result<()
     Ok(())
 }
 
-/// Locks the checkpoints of a run until its transaction ends; says whether it still has the claims
+/// Locks the checkpoints of a run until its transaction ends; returns whether it still has the claims
 /// on all these sources.
 ///
 /// # Errors
@@ -260,7 +263,7 @@ pub fn is_still_claimed(
         .all(|source| claimed.contains(&source.name())))
 }
 
-/// Gives the claims of a run back and notes when it scanned which folders.
+/// Releases the claims of a run and records when it scanned which folders.
 ///
 /// # Errors
 ///
@@ -271,22 +274,20 @@ pub fn finish(
     scanned: &[Source],
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let doing = "giving the claim of the run back";
-    let mut transaction = begin_bounded(client, doing)?;
-    transaction
-        .execute_typed(
-            include_str!("../../sql/checkpoint/finish.sql"),
-            &[
-                (&run_id, Type::INT8),
-                (&Source::names(scanned), Type::TEXT_ARRAY),
-                (&now, Type::TIMESTAMPTZ),
-            ],
-        )
-        .doing(doing)?;
-    transaction.commit().doing(doing)
+    execute_bounded(
+        client,
+        "releasing the claim of the run",
+        include_str!("../../sql/checkpoint/finish.sql"),
+        &[
+            (&run_id, Type::INT8),
+            (&Source::names(scanned), Type::TEXT_ARRAY),
+            (&now, Type::TIMESTAMPTZ),
+        ],
+    )
+    .map(drop)
 }
 
-/// Writes down why a run failed at these sources.
+/// Records why a run failed at these sources.
 ///
 /// # Errors
 ///
@@ -298,20 +299,18 @@ pub fn fail(
     now: DateTime<Utc>,
     failure: &str,
 ) -> Result<(), Error> {
-    let doing = "writing down why the run failed";
-    let mut transaction = begin_bounded(client, doing)?;
-    transaction
-        .execute_typed(
-            include_str!("../../sql/checkpoint/fail.sql"),
-            &[
-                (&Source::names(sources), Type::TEXT_ARRAY),
-                (&inbox.as_str(), Type::TEXT),
-                (&now, Type::TIMESTAMPTZ),
-                (&failure, Type::TEXT),
-            ],
-        )
-        .doing(doing)?;
-    transaction.commit().doing(doing)
+    execute_bounded(
+        client,
+        "recording why the run failed",
+        include_str!("../../sql/checkpoint/fail.sql"),
+        &[
+            (&Source::names(sources), Type::TEXT_ARRAY),
+            (&inbox.as_str(), Type::TEXT),
+            (&now, Type::TIMESTAMPTZ),
+            (&failure, Type::TEXT),
+        ],
+    )
+    .map(drop)
 }
 
 /// A folder whose checkpoint is advanced.

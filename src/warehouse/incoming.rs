@@ -7,7 +7,8 @@ use postgres::types::Type;
 use uuid::Uuid;
 
 use super::error::{Doing, Error};
-use super::landing::{self, position};
+use super::landing;
+use super::rows::position;
 use super::rows::{self, Columns};
 use super::statement;
 use crate::escape::printable;

@@ -19,8 +19,6 @@ pub struct OpenRejections {
     pub source: Source,
     /// Name of the inbox.
     pub inbox: InboxName,
-    /// How many have a document to validate.
-    pub with_document: i64,
     /// How many have none, because their file was not read.
     pub without_document: i64,
 }
@@ -46,7 +44,6 @@ pub fn open(
             Some(OpenRejections {
                 source: Source::named(row.get("source"))?,
                 inbox: row.get::<_, &str>("inbox").parse().ok()?,
-                with_document: row.get("with_document"),
                 without_document: row.get("without_document"),
             })
         })

@@ -1,11 +1,11 @@
 //! The events in landing, compared with those of files.
 
+use postgres::GenericClient;
 use postgres::types::Type;
-use postgres::{GenericClient, Row};
 use serde_json::value::RawValue;
 
 use super::error::{Doing, Error};
-use super::rows::Columns;
+use super::rows::{Columns, position};
 use super::statement;
 use crate::entity::{Kind, for_each_entity};
 use crate::event::{AnyEvent, Event, Recorded};
@@ -57,11 +57,6 @@ pub(super) fn compare<E: Recorded>(
             file_name: row.get("file_name"),
         })
         .collect())
-}
-
-/// The position of an array's element that a row is about; `with ordinality` counts from one.
-pub(super) fn position(row: &Row) -> usize {
-    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
 }
 
 macro_rules! define_compare_all {

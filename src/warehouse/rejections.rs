@@ -10,7 +10,7 @@ use postgres::types::Type;
 use postgres::{GenericClient, Transaction};
 
 use super::error::{Doing, Error};
-use super::rows::{self, Columns};
+use super::rows::{self, Columns, position};
 use crate::entity::Kind;
 use crate::event::{Rejection, subject};
 use crate::inbox_name::InboxName;
@@ -162,7 +162,7 @@ impl FolderRejections {
         let (mut renewed, mut superseded) = (Vec::new(), Vec::new());
         let mut needs_own = vec![true; files.len()];
         for row in &rows {
-            let position = usize::try_from(row.get::<_, i64>("position")).map_or(0, |one| one - 1);
+            let position = position(row);
             let rejected_id: i64 = row.get("rejected_id");
             let content = match row.get("content") {
                 "same" => Content::Same,

@@ -96,11 +96,7 @@ impl RowEncoder<'_> {
     }
 
     /// Adds the attributes of an entity.
-    pub fn attributes(&mut self, state: &impl Entity) {
-        self.each_attribute(state);
-    }
-
-    fn each_attribute<E: Entity>(&mut self, state: &E) {
+    pub fn attributes<E: Entity>(&mut self, state: &E) {
         for position in 0..E::ATTRIBUTES.len() {
             match state.value(position) {
                 Value::Integer(value) => self.optional(value, RowEncoder::integer),
@@ -117,6 +113,11 @@ impl RowEncoder<'_> {
             }
         }
     }
+}
+
+/// The position of an array's element that a row is about; `with ordinality` counts from one.
+pub(super) fn position(row: &Row) -> usize {
+    usize::try_from(row.get::<_, i64>("position")).map_or(0, |position| position - 1)
 }
 
 /// Streams one row for each item into the `copy … from stdin with (format binary)` that `sql` is;

@@ -1,6 +1,6 @@
 //! Transactions of runs: their settings, and the locks that end with them.
 
-use postgres::types::Type;
+use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, IsolationLevel, Transaction};
 
 use super::error::{Doing, Error};
@@ -55,6 +55,21 @@ pub(super) fn begin_bounded<'c>(
     doing: &'static str,
 ) -> Result<Transaction<'c>, Error> {
     begin_with(client, LIMITS, doing)
+}
+
+/// Executes one statement in a bounded transaction of its own; returns how many rows it changed.
+pub(super) fn execute_bounded(
+    client: &mut Client,
+    doing: &'static str,
+    statement: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<u64, Error> {
+    let mut transaction = begin_bounded(client, doing)?;
+    let rows = transaction
+        .execute_typed(statement, parameters)
+        .doing(doing)?;
+    transaction.commit().doing(doing)?;
+    Ok(rows)
 }
 
 /// Begins a transaction that alone has these settings. Each of its statements sees what was committed
