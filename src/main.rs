@@ -57,6 +57,14 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
     }
 }
 
+/// Success if everything is well, else this exit status.
+fn success_or(status: u8, is_well: bool) -> ExitCode {
+    match is_well {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(status),
+    }
+}
+
 fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> {
     let outcome = run::run(address, &arguments.options());
     outcome.log();
@@ -68,10 +76,7 @@ fn load(address: &Address, arguments: &RunArguments) -> Result<ExitCode, Error> 
     if arguments.json {
         print_json(&outcome.summary)?;
     }
-    Ok(match outcome.failures.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
+    Ok(success_or(FAILED, outcome.failures.is_empty()))
 }
 
 fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCode, Error> {
@@ -103,10 +108,7 @@ fn show_status(address: &Address, arguments: &StatusArguments) -> Result<ExitCod
     for problem in &stale {
         log::warn!("{problem}: {}", problem.advice());
     }
-    Ok(match stale.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(STALE),
-    })
+    Ok(success_or(STALE, stale.is_empty()))
 }
 
 fn status_of(address: &Address, stale_after: Duration) -> Result<Status, Error> {
@@ -137,10 +139,7 @@ fn watch_status(
 fn check_health(address: &Address) -> Result<ExitCode, Error> {
     let health = status::read_health(&mut Warehouse::connect(address)?, STALE_AFTER)?;
     print_text(&format_args!("{}\n", health.verdict()))?;
-    Ok(match health.healthy {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
+    Ok(success_or(FAILED, health.healthy))
 }
 
 fn write_report(address: &Address, arguments: &ReportArguments) -> Result<ExitCode, Error> {
@@ -188,10 +187,7 @@ fn manage_rejected(address: &Address, command: &RejectedCommand) -> Result<ExitC
 fn verify_all(address: &Address, arguments: &VerifyArguments) -> Result<ExitCode, Error> {
     let found = verify::verify(&mut Warehouse::connect(address)?, &arguments.options())?;
     print_page(&found, arguments.json)?;
-    Ok(match found.sound {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
+    Ok(success_or(FAILED, found.sound))
 }
 
 fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, Error> {
@@ -200,10 +196,7 @@ fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, 
     if let Some(signal) = rebuilt.interrupted {
         signal.end();
     }
-    Ok(match rebuilt.counts.keys_failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(FAILED),
-    })
+    Ok(success_or(FAILED, rebuilt.counts.keys_failed == 0))
 }
 
 fn migrate(address: &Address) -> Result<ExitCode, Error> {

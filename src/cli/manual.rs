@@ -24,7 +24,7 @@ const OTHER_VARIABLES: [(&str, &str); 4] = [
     ("RUST_LOG", "What is logged, unless -v or -q is given."),
     (
         "NO_COLOR",
-        "Set to anything, it takes the colours off a terminal.",
+        "If set to any value, output to a terminal has no colours.",
     ),
 ];
 

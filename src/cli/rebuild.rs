@@ -16,10 +16,10 @@ Runs go on meanwhile. Versions that are right keep their surrogate keys. Afterwa
 `etl rejected retry` loads what was rejected as broken_timeline. Exit status 1 if some
 key could not be rebuilt.")]
 pub struct RebuildArguments {
-    /// What to rebuild; everything without
+    /// The entity to rebuild; by default, all entities
     entity: Option<Kind>,
 
-    /// Their ids, as in the payloads of their events; all without
+    /// Ids of the users or cards, as in the payloads of their events; by default, all
     #[arg(value_name = "ID", allow_negative_numbers = true)]
     ids: Vec<i64>,
 

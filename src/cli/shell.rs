@@ -26,7 +26,7 @@ pub struct CompletionsArguments {
   etl man run | man -l -
   etl man status >/usr/local/share/man/man1/etl-status.1")]
 pub struct ManArguments {
-    /// The command, such as run; etl itself without
+    /// The command, such as run; by default, etl itself
     #[arg(value_name = "COMMAND")]
     pub words: Vec<String>,
 }

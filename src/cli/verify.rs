@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::InboxArguments;
 use super::value::age;
-use crate::inbox::reading::MAX_FILE_SIZE;
 use crate::pages::verify::VerifyOptions;
 
 /// Arguments of `etl verify`.
@@ -36,7 +35,6 @@ impl VerifyArguments {
             inbox: self.inbox.inbox.clone(),
             inbox_name: self.inbox.inbox_name.clone(),
             overlap: self.overlap,
-            max_file_size: MAX_FILE_SIZE,
         }
     }
 }

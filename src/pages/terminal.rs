@@ -24,16 +24,20 @@ pub(crate) fn fitted(line: &str, limit: usize) -> String {
     if line.width() <= limit {
         return line.to_owned();
     }
-    let mut width = "…".width();
-    let mut cut: String = line
-        .chars()
-        .take_while(|char| {
-            width += char.width().unwrap_or_default();
-            width <= limit
-        })
-        .collect();
+    let mut cut = String::from_iter(fitting(line.chars(), limit.saturating_sub("…".width())));
     cut.push('…');
     cut
+}
+
+/// As many characters as fit into so many columns.
+pub(crate) fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
+    let mut width = 0;
+    chars
+        .take_while(|char| {
+            width += char.width().unwrap_or_default();
+            width <= columns
+        })
+        .collect()
 }
 
 /// A sentence as lines of at most so many columns, broken between words. A word that is wider is cut.

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Effect, EventEntry, History, VersionEntry, owner};
 use crate::entity::{Attribute, AttributeKind, Kind};
 use crate::escape::printable;
+use crate::pages::table::HEADING;
 use crate::pages::terminal::{self, counted, fitted, whole_seconds, with_fraction};
 
 /// Columns before an attribute and before an event of a version.
@@ -19,7 +20,6 @@ const INDENT: usize = 2;
 /// Columns between two things on a line.
 const GAP: usize = 2;
 
-const HEADING: Style = Style::new().bold();
 const ASIDE: Style = Style::new().dimmed();
 const LATE: Style = AnsiColor::Yellow.on_default();
 const REJECTED: Style = AnsiColor::Red.on_default();
@@ -160,10 +160,10 @@ impl Page<'_> {
         match (event.late, event.loaded_at) {
             (false, _) => Ok(()),
             (true, Some(loaded_at)) => {
-                let remark = format!("late-arriving: loaded at {}", with_fraction(loaded_at));
-                self.write_remark(f, LATE, &remark)
+                let note = format!("late-arriving: loaded at {}", with_fraction(loaded_at));
+                self.write_note(f, LATE, &note)
             }
-            (true, None) => self.write_remark(f, LATE, "late-arriving"),
+            (true, None) => self.write_note(f, LATE, "late-arriving"),
         }
     }
 
@@ -175,39 +175,39 @@ impl Page<'_> {
         for file in files {
             let number = format!("rejection {}", file.rejected_id);
             self.write_file(f, file.file_modified_at, &file.file_name, &number)?;
-            self.write_remark(f, REJECTED, &file.detail)?;
+            self.write_note(f, REJECTED, &file.detail)?;
             if !file.state.is_open() {
-                self.write_remark(f, ASIDE, &file.state.to_string())?;
+                self.write_note(f, ASIDE, &file.state.to_string())?;
             }
         }
         Ok(())
     }
 
-    /// Writes a file with a time, and a short remark: on the same line if it leaves room.
+    /// Writes a file with a time, and a short note: on the same line if it leaves room.
     fn write_file(
         &self,
         f: &mut fmt::Formatter<'_>,
         time: DateTime<Utc>,
         file_name: &str,
-        remark: &str,
+        note: &str,
     ) -> fmt::Result {
         let (time, name) = (whole_seconds(time), printable(file_name, &[]));
         let line = format!("{:INDENT$}{time}{:GAP$}{name}", "", "");
-        if line.width() + GAP + remark.width() <= self.width {
-            let line = format!("{line}{:GAP$}{remark}", "");
+        if line.width() + GAP + note.width() <= self.width {
+            let line = format!("{line}{:GAP$}{note}", "");
             return writeln!(f, "{ASIDE}{}{ASIDE:#}", line.trim_end());
         }
         writeln!(f, "{ASIDE}{}{ASIDE:#}", fitted(&line, self.width))?;
-        match remark {
+        match note {
             "" => Ok(()),
-            remark => self.write_remark(f, ASIDE, remark),
+            note => self.write_note(f, ASIDE, note),
         }
     }
 
-    /// Writes a remark below a file.
-    fn write_remark(&self, f: &mut fmt::Formatter<'_>, style: Style, remark: &str) -> fmt::Result {
+    /// Writes a note below a file.
+    fn write_note(&self, f: &mut fmt::Formatter<'_>, style: Style, note: &str) -> fmt::Result {
         let indent = INDENT + "2026-11-23 20:10:20".len() + GAP;
-        let line = format!("{:indent$}{}", "", printable(remark, &[]));
+        let line = format!("{:indent$}{}", "", printable(note, &[]));
         writeln!(f, "{style}{}{style:#}", fitted(&line, self.width))
     }
 }

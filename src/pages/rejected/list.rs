@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use serde::Serialize;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::RejectionEntry;
 use crate::clock;
@@ -13,7 +13,7 @@ use crate::escape::printable;
 use crate::pages::age::Age;
 use crate::pages::error::Error;
 use crate::pages::table::{COLUMN_GAP, table, write_table};
-use crate::pages::terminal;
+use crate::pages::terminal::{self, fitting};
 use crate::warehouse::Warehouse;
 use crate::warehouse::dismissal::Selection;
 use crate::warehouse::error::Doing;
@@ -154,17 +154,6 @@ fn shortened(text: &str, limit: usize) -> String {
     head.into_iter()
         .chain(['…'])
         .chain(tail.into_iter().rev())
-        .collect()
-}
-
-/// As many characters as fit into so many columns.
-fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
-    let mut width = 0;
-    chars
-        .take_while(|char| {
-            width += char.width().unwrap_or_default();
-            width <= columns
-        })
         .collect()
 }
 

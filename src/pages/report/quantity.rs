@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::pages::terminal::whole_seconds;
+
 /// The unit of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -89,12 +91,7 @@ fn decimal(value: f64) -> String {
 
 /// A time to the second, with its zone.
 pub fn zoned_time(time: DateTime<Utc>) -> String {
-    format!("{} UTC", utc_time(time))
-}
-
-/// A time to the second, where the zone is written beside it.
-pub fn utc_time(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M:%S").to_string()
+    format!("{} UTC", whole_seconds(time))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use crate::pages::error::Error;
 
 /// The charts show the whole range if it is at most so many times as long as the range of the bulk.
-const STRETCH: i32 = 4;
+const MAX_RANGE_RATIO: i32 = 4;
 
 /// What the charts over time are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,12 @@ impl Spans {
         let bulk_first = spans.clone().map(|span| span.bulk_first).min()?;
         let bulk_last = spans.map(|span| span.bulk_last).max()?;
         let bulk = bulk_last - bulk_first;
-        Some(match last - first > bulk * STRETCH && !bulk.is_zero() {
-            true => TimeAxis::over(bulk_first, bulk_last),
-            false => TimeAxis::over(first, last),
-        })
+        Some(
+            match last - first > bulk * MAX_RANGE_RATIO && !bulk.is_zero() {
+                true => TimeAxis::over(bulk_first, bulk_last),
+                false => TimeAxis::over(first, last),
+            },
+        )
     }
 
     /// A sentence about the outliers, if the charts show fewer than there are.

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::chart::TimeAxis;
-use super::quantity::{duration, grouped, utc_time};
+use super::quantity::{duration, grouped};
+use crate::pages::terminal::whole_seconds;
 
 /// A column with its heading, by what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +134,7 @@ pub fn age(time: Option<DateTime<Utc>>, read_at: DateTime<Utc>, never: &str) -> 
     };
     let age = (read_at - time).as_seconds_f64();
     html! {
-        (utc_time(time))
+        (whole_seconds(time))
         small {
             @if age < 0.0 { (duration(-age)) " ahead" } @else { (duration(age)) " ago" }
         }

@@ -11,7 +11,7 @@ use super::{Folder, FolderStatus, Health, Progress, RejectionStatus, RunStatus, 
 use crate::escape::printable;
 use crate::pages::age::rounded;
 use crate::pages::table::{HEADING, table, write_table};
-use crate::pages::terminal::{self, counted, fitted, wrapped};
+use crate::pages::terminal::{self, counted, fitted, whole_seconds, wrapped};
 
 /// Spaces before a line that belongs to the one above.
 const INDENT: usize = 2;
@@ -113,9 +113,9 @@ fn write_folders(
     }
     let mut table = table(&header);
     for status in &progress.sources {
-        let offset = status.offset_at.map_or("none yet".to_owned(), |offset| {
-            offset.format("%Y-%m-%d %H:%M:%S").to_string()
-        });
+        let offset = status
+            .offset_at
+            .map_or("none yet".to_owned(), whole_seconds);
         let mut row = folder_cells(progress, &status.folder);
         row.extend([
             offset,

@@ -23,6 +23,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, FileTime};
 use crate::event::{Ahead, AnyEvent, Rejection, accept};
 use crate::inbox::name::{name_bytes, name_text};
+use crate::inbox::reading::MAX_FILE_SIZE;
 use crate::inbox::{Folder, FolderError};
 use crate::pages::error::Error;
 use crate::run::options::{From, Options};
@@ -84,7 +85,7 @@ fn reading_options(options: &VerifyOptions) -> Options {
         settle: Duration::ZERO,
         overlap: options.overlap,
         batch_size: NonZeroUsize::MIN,
-        max_file_size: options.max_file_size,
+        max_file_size: MAX_FILE_SIZE,
         max_ahead: Duration::MAX,
         clock: Clock::default(),
     }

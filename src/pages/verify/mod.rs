@@ -51,8 +51,6 @@ pub struct VerifyOptions {
     /// How far before the offset runs scan again: a file that changed later than that may still be
     /// loaded by a run.
     pub overlap: Duration,
-    /// Length in bytes over which a file is not read.
-    pub max_file_size: u64,
 }
 
 /// What was found.

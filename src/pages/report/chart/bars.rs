@@ -36,10 +36,9 @@ pub fn bars(words: &Words, axis: &TimeAxis, bars: &Bars<'_>) -> Markup {
     let height = |value: f64| (values.place(value) * PLOT).max(LEAST_BAR);
     let drawn = bars.values.iter().copied().enumerate();
     let drawn: Vec<(usize, f64)> = drawn.filter(|(_, value)| *value > 0.0).collect();
-    let middle = |bucket: usize| (bucket as f64 + 0.5) / axis.buckets as f64;
     let points = drawn
         .iter()
-        .map(|(bucket, value)| (middle(*bucket), *value));
+        .map(|(bucket, value)| (axis.middle(*bucket), *value));
     let beyond = Beyond::of(points, &values, bars.unit);
     // The first of the highest.
     let highest = drawn
@@ -61,7 +60,7 @@ pub fn bars(words: &Words, axis: &TimeAxis, bars: &Bars<'_>) -> Markup {
         }
         @match (beyond.key(), highest) {
             (None, Some((bucket, value))) => (figure(
-                middle(*bucket),
+                axis.middle(*bucket),
                 TOP + PLOT - height(*value) - FIGURE_GAP,
                 bars.unit.text(*value),
             )),

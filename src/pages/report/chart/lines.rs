@@ -44,8 +44,7 @@ pub fn lines(words: &Words, axis: &TimeAxis, unit: Unit, hue: Hue, lines: &[Line
         unit,
     );
     let points = lines.iter().flat_map(|line| line.values.iter().enumerate());
-    let middle = |bucket: usize| (bucket as f64 + 0.5) / axis.buckets as f64;
-    let points = points.filter_map(|(bucket, value)| Some((middle(bucket), (*value)?)));
+    let points = points.filter_map(|(bucket, value)| Some((axis.middle(bucket), (*value)?)));
     let beyond = Beyond::of(points, &values, unit);
     let picture = html! {
         (drawing(axis, html! {

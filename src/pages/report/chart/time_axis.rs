@@ -97,6 +97,11 @@ impl TimeAxis {
         self.start + TimeDelta::seconds(self.width * bucket as i64)
     }
 
+    /// Middle of a bucket, from 0 at the start of the axis to 1 at its end.
+    pub fn middle(&self, bucket: usize) -> f64 {
+        (bucket as f64 + 0.5) / self.buckets as f64
+    }
+
     /// The bucket that starts at a time or holds it.
     pub fn bucket(&self, time: DateTime<Utc>) -> Option<usize> {
         let seconds = time.timestamp() - self.start.timestamp();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, Render, html};
 
-use super::nothing;
+use super::no_events;
 use super::percentiles::{COLUMNS, Percentiles};
 use crate::pages::error::Error;
 use crate::pages::report::chart::{TimeAxis, Words};
@@ -79,7 +79,7 @@ impl Freshness {
             }
             @match &self.0 {
                 Some((axis, delays)) => (figure(axis, delays)),
-                None => (nothing("No event has been loaded yet.")),
+                None => (no_events()),
             }
         }
     }

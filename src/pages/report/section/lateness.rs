@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use postgres::types::Type;
 
-use super::{nothing, rows_in_words};
+use super::{no_events, rows_in_words};
 use crate::pages::error::Error;
 use crate::pages::report::chart::{Words, rows};
 use crate::pages::report::hue::EVERYTHING;
@@ -58,7 +58,7 @@ impl Lateness {
         html! {
             h2 { "Lateness of events" }
             @if self.to_file.iter().all(|events| *events == 0) {
-                (nothing("No event has been loaded yet."))
+                (no_events())
             } @else {
                 div.beside {
                     figure { (chart("to-file", "Until its file was written", &self.to_file)) }

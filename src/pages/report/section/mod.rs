@@ -26,6 +26,11 @@ fn nothing(sentence: &str) -> Markup {
     html! { p.empty { (sentence) } }
 }
 
+/// In place of a chart of events, before the first event.
+fn no_events() -> Markup {
+    nothing("No event has been loaded yet.")
+}
+
 /// The rows of a chart in words, for screen readers.
 fn rows_in_words(rows: &[(String, i64)]) -> String {
     let rows: Vec<String> = rows

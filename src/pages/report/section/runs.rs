@@ -10,11 +10,12 @@ use super::percentiles::{COLUMNS, Percentiles};
 use crate::pages::error::Error;
 use crate::pages::report::chart::{Bars, Line, Stroke, TimeAxis, Words, bars, lines};
 use crate::pages::report::hue::EVERYTHING;
-use crate::pages::report::quantity::{Unit, duration, grouped, utc_time};
+use crate::pages::report::quantity::{Unit, duration, grouped};
 use crate::pages::report::snapshot::Snapshot;
 use crate::pages::report::span::{Spans, Subject};
 use crate::pages::report::table::{Column, figures, long, number, text};
 use crate::pages::report::untrusted::Untrusted;
+use crate::pages::terminal::whole_seconds;
 use crate::warehouse::runs::Command;
 
 /// Runs listed.
@@ -109,7 +110,7 @@ impl Runs {
         let rows = self.newest.iter().map(|run| {
             vec![
                 text(run.run_id),
-                text(utc_time(run.started_at)),
+                text(whole_seconds(run.started_at)),
                 html! { (Untrusted(&run.sources())) },
                 text(duration(run.seconds)),
                 text(

@@ -7,15 +7,15 @@ use maud::{Markup, html};
 use postgres::Row;
 use postgres::types::Type;
 
-use super::{nothing, rows_in_words};
+use super::{no_events, rows_in_words};
 use crate::entity::Kind;
 use crate::pages::error::Error;
 use crate::pages::report::chart::{Words, rows};
 use crate::pages::report::kind::{hue, of_every_kind, plural};
-use crate::pages::report::quantity::utc_time;
 use crate::pages::report::snapshot::Snapshot;
 use crate::pages::report::table::{Column, folded, number, text};
 use crate::pages::report::untrusted::{CHARS_READ, Untrusted};
+use crate::pages::terminal::whole_seconds;
 
 /// Lower bounds of the classes of versions per key.
 const CLASSES: [i64; 10] = [1, 2, 3, 4, 5, 6, 11, 21, 51, 101];
@@ -94,7 +94,7 @@ impl Versions {
             @if has_any {
                 div.beside { @for kind in &self.0 { figure { (kind.figure()) } } }
             } @else {
-                (nothing("No event has been loaded yet."))
+                (no_events())
             }
         }
     }
@@ -141,7 +141,7 @@ impl KindVersions {
             vec![
                 text(key.id),
                 number(key.versions),
-                text(utc_time(key.changed_at)),
+                text(whole_seconds(key.changed_at)),
                 match &key.name {
                     Some(name) => html! { (Untrusted(name)) },
                     None => text("not known"),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::nothing;
+use super::no_events;
 use crate::entity::Kind;
 use crate::pages::error::Error;
 use crate::pages::report::chart::{Bars, TimeAxis, Words, bars};
@@ -59,7 +59,7 @@ impl Volume {
                     @if let Some(note) = spans.left_out(Subject::Events, &counts.axis, shown) { (note) }
                     (counts.charts())
                 }
-                None => (nothing("No event has been loaded yet.")),
+                None => (no_events()),
             }
         }
     }
