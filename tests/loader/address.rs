@@ -201,12 +201,9 @@ fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
 fn special_characters_in_a_password_are_percent_encoded() {
     let loader = Loader::new();
     let role = format!("special_{}", loader.database);
-    loader
-        .client()
-        .batch_execute(&format!(
-            "create role {role} superuser login password 'a@b:c/d?e#f%g&h=i j'"
-        ))
-        .expect("a role can be made");
+    loader.execute(&format!(
+        "create role {role} superuser login password 'a@b:c/d?e#f%g&h=i j'"
+    ));
     let encoded = "a%40b%3Ac%2Fd%3Fe%23f%25g%26h%3Di%20j";
     let (port, database) = (server().port, &loader.database);
     for url in [
@@ -217,8 +214,7 @@ fn special_characters_in_a_password_are_percent_encoded() {
         let said = said(output.expect("etl can be started"));
         assert_eq!(said.status, 0, "{url}: {}", said.log);
     }
-    let drop = format!("drop owned by {role}; drop role {role}");
-    loader.client().batch_execute(&drop).expect("it is ours");
+    loader.execute(&format!("drop owned by {role}; drop role {role}"));
 }
 
 #[test]

@@ -148,10 +148,7 @@ fn a_run_right_after_another_one_finds_its_locks_free() {
             "set transaction read write; alter database {} {to}",
             loader.database
         );
-        loader
-            .client()
-            .batch_execute(&sql)
-            .expect("a database can be changed");
+        loader.execute(&sql);
     };
     loader.put_user(2);
     alter("set default_transaction_read_only = on");

@@ -111,12 +111,9 @@ impl Damage {
                 one(&dimension)
             ),
         };
-        loader
-            .client()
-            .batch_execute(&format!(
-                "set session_replication_role = replica; {statement}"
-            ))
-            .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        loader.execute(&format!(
+            "set session_replication_role = replica; {statement}"
+        ));
     }
 }
 
@@ -136,10 +133,7 @@ pub fn repair(loader: &Loader, keys: &BTreeSet<Key>, read_again: impl Fn()) {
              {delete_versions}
              delete from landing.{entity}_event where {entity}_id = {id}"
         );
-        loader
-            .client()
-            .batch_execute(&delete)
-            .unwrap_or_else(|error| panic!("{delete}: {error:?}"));
+        loader.execute(&delete);
     }
     if !has_rebuild {
         read_again();

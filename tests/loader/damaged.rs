@@ -16,13 +16,6 @@ fn put_user(loader: &Loader, number: u64, user_id: i64, at: &str, score: f64) {
     loader.put(&format!("users/{number}.json"), event.to_string());
 }
 
-fn execute(loader: &Loader, sql: &str) {
-    loader
-        .client()
-        .batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
-
 /// The versions of a card, without their keys.
 fn versions(loader: &Loader, card_id: i64) -> Vec<String> {
     loader.query(&format!(
@@ -99,16 +92,13 @@ fn load_beside(loader: &Loader, at: &str, reason: &str) {
 
 /// Whatever was damaged, the database lets it pass only without its constraints.
 fn damage(loader: &Loader, sql: &str) {
-    execute(
-        loader,
-        &format!("set session_replication_role = replica; {sql}"),
-    );
+    loader.execute(&format!("set session_replication_role = replica; {sql}"));
 }
 
 #[test]
 fn a_card_without_events_stops_no_other() {
     let loader = three_versions();
-    execute(&loader, "delete from landing.card_event where card_id = 1");
+    loader.execute("delete from landing.card_event where card_id = 1");
     load_beside(
         &loader,
         "2026-11-20 13:00:00",
@@ -119,7 +109,7 @@ fn a_card_without_events_stops_no_other() {
 #[test]
 fn a_landing_table_that_was_emptied_stops_nothing_new() {
     let loader = three_versions();
-    execute(&loader, "truncate landing.card_event");
+    loader.execute("truncate landing.card_event");
     put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
     put_card(&loader, 902, 2, "2026-11-20 10:30:00", false);
     put_card(&loader, 903, 3, "2026-11-20 13:00:00", false);
@@ -137,7 +127,7 @@ fn a_landing_table_that_was_emptied_stops_nothing_new() {
 #[test]
 fn a_dimension_that_was_emptied_stops_nothing_new() {
     let loader = three_versions();
-    execute(&loader, "truncate warehouse.dim_card");
+    loader.execute("truncate warehouse.dim_card");
     put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
     put_card(&loader, 902, 2, "2026-11-20 10:30:00", false);
     put_card(&loader, 903, 3, "2026-11-20 13:00:00", false);
@@ -251,7 +241,7 @@ fn an_event_that_was_deleted_or_changed_is_noticed_where_an_event_arrives() {
         ),
     ] {
         let loader = three_versions();
-        execute(&loader, change);
+        loader.execute(change);
         load_beside(&loader, at, reason);
     }
 }
@@ -309,7 +299,7 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
         ),
     ] {
         let loader = three_versions();
-        execute(&loader, obstacle);
+        loader.execute(obstacle);
         // The event of 11:00 in the same second, so that its version is merged away: the file's time is
         // later than that of the event that it overrules.
         let before = versions(&loader, 1);
@@ -332,8 +322,7 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
         let tried = loader.etl(&["rejected", "retry", "--dry-run", "--json"]);
         assert!(tried.out.contains("\"loaded\":0"), "{}", tried.out);
         // Once nothing is in the way, a retry loads it.
-        execute(
-            &loader,
+        loader.execute(
             "drop table if exists public.fact;
              alter table warehouse.dim_card drop constraint if exists no_merge;
              alter table landing.card_event drop constraint if exists no_event;
@@ -358,8 +347,7 @@ fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
         put_user(&loader, key, key as i64, "2026-11-20 10:00:00", 1.0);
     }
     loader.run(&[]);
-    execute(
-        &loader,
+    loader.execute(
         "delete from landing.card_event where card_id % 40 = 0;
          alter table warehouse.dim_user add constraint refused check (user_id % 40 <> 1 or valid_to is null) not valid;
          select setval(pg_get_serial_sequence('warehouse.dim_user', 'user_key'), 1, false)",
@@ -395,7 +383,7 @@ fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
 #[test]
 fn a_dry_run_meets_a_broken_key_as_the_run_does() {
     let loader = three_versions();
-    execute(&loader, "delete from landing.card_event where card_id = 1");
+    loader.execute("delete from landing.card_event where card_id = 1");
     put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
     put_card(&loader, 902, 2, "2026-11-20 13:00:00", false);
     let tried = loader.run(&["--dry-run"]);
@@ -441,7 +429,7 @@ fn a_time_without_end_in_any_table_is_an_error_and_no_panic() {
         let loader = three_versions();
         loader.put("cards/bad.json", "[]");
         loader.run(&[]);
-        execute(&loader, change);
+        loader.execute(change);
         let said = loader.etl(arguments);
         assert_eq!(said.status, 1, "{change}: {}", said.log);
         assert!(said.log.contains(expected), "{change}: {}", said.log);

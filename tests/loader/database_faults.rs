@@ -247,23 +247,17 @@ fn what_an_administrator_does_to_a_run_is_reported_and_costs_no_event() {
         );
     }
     let set = |value: &str| {
-        loader
-            .client()
-            .batch_execute(&format!(
-                "alter database {} set default_transaction_read_only = {value}",
-                loader.database
-            ))
-            .expect("a database can be changed");
+        loader.execute(&format!(
+            "alter database {} set default_transaction_read_only = {value}",
+            loader.database
+        ));
     };
     set("on");
     assert_failed(&loader.etl(&["run"]), &["SQLSTATE 25006", "standby"]);
-    loader
-        .client()
-        .batch_execute(&format!(
-            "set transaction read write; alter database {} reset default_transaction_read_only",
-            loader.database
-        ))
-        .expect("a database can be changed");
+    loader.execute(&format!(
+        "set transaction read write; alter database {} reset default_transaction_read_only",
+        loader.database
+    ));
     assert_eq!(loader.run(&[])["loaded"], 1);
     books::check(&loader);
 }

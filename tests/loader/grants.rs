@@ -17,16 +17,13 @@ fn a_loader_reconciles_where_nobody_else_may_create_temporary_tables() {
     let database = &loader.database;
     // An owner of the schemas who does not own the database, and what PostgreSQL gives to everybody.
     let owner = format!("{database}_owner");
-    loader
-        .client()
-        .batch_execute(&format!(
-            "create role {owner} login;
-             create schema etl authorization {owner};
-             create schema landing authorization {owner};
-             create schema warehouse authorization {owner};
-             revoke temporary on database {database} from public"
-        ))
-        .expect("the superuser may");
+    loader.execute(&format!(
+        "create role {owner} login;
+         create schema etl authorization {owner};
+         create schema landing authorization {owner};
+         create schema warehouse authorization {owner};
+         revoke temporary on database {database} from public"
+    ));
     let said = etl_as(&loader, &owner, &["migrate"]);
     assert_eq!(said.status, 0, "{}", said.log);
     let words = format!(
@@ -69,12 +66,9 @@ fn a_migration_reports_what_it_did_and_gives_rights_on_what_was_created_later() 
         let words = format!("applied the migration {migration}");
         assert!(said.log.contains(&words), "{words}: {}", said.log);
     }
-    loader
-        .client()
-        .batch_execute(
-            "create table etl.later (); create table landing.later (); create table warehouse.later ()",
-        )
-        .expect("the owner may");
+    loader.execute(
+        "create table etl.later (); create table landing.later (); create table warehouse.later ()",
+    );
     let said = loader.etl(&["migrate"]);
     assert_eq!(said.status, 0, "{}", said.log);
     assert!(said.log.contains("up to date, at version"), "{}", said.log);

@@ -14,10 +14,7 @@ fn set_lock_timeout(loader: &Loader, value: &str) {
         "alter database {} set lock_timeout = {value}",
         loader.database
     );
-    loader
-        .client()
-        .batch_execute(&sql)
-        .expect("a database can be changed");
+    loader.execute(&sql);
 }
 
 #[test]
@@ -25,26 +22,21 @@ fn a_run_waits_for_nothing_without_a_limit() {
     let loader = loader_with_a_user();
     // What a session has for limits, said by itself whenever it writes.
     let tables = ["landing.user_event", "warehouse.dim_user", "etl.checkpoint"];
-    let mut client = loader.client();
-    client
-        .batch_execute(
-            "create table public.found (relation text, name text, setting text);
-             create function public.found() returns trigger language plpgsql as $$
-               begin
-                 insert into public.found
-                 select tg_table_name, name, setting
-                 from pg_settings where name in ('lock_timeout', 'tcp_keepalives_idle');
-                 return null;
-               end $$",
-        )
-        .expect("a trigger can be made");
+    loader.execute(
+        "create table public.found (relation text, name text, setting text);
+         create function public.found() returns trigger language plpgsql as $$
+           begin
+             insert into public.found
+             select tg_table_name, name, setting
+             from pg_settings where name in ('lock_timeout', 'tcp_keepalives_idle');
+             return null;
+           end $$",
+    );
     for table in tables {
-        client
-            .batch_execute(&format!(
-                "create trigger found after insert or update on {table}
-                 for each statement execute function public.found()"
-            ))
-            .expect("a trigger can be made");
+        loader.execute(&format!(
+            "create trigger found after insert or update on {table}
+             for each statement execute function public.found()"
+        ));
     }
     let mut run = loader.command(&["run"]);
     run.env("DATABASE_URL", server().tcp_url(&loader.database));

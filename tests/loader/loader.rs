@@ -54,13 +54,6 @@ impl Said {
 }
 
 impl Loader {
-    /// Does what nobody but the test may do.
-    pub fn execute(&self, sql: &str) {
-        self.client()
-            .batch_execute(sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-    }
-
     /// An empty inbox and an empty database.
     pub fn new() -> Loader {
         Loader::on(server())
@@ -78,6 +71,13 @@ impl Loader {
         };
         loader.make_inbox("");
         loader
+    }
+
+    /// Executes SQL as the superuser of the test.
+    pub fn execute(&self, sql: &str) {
+        self.client()
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
     /// Makes an inbox in the one there is, `second` say, whose files are `second/users/x.json`.
@@ -105,13 +105,10 @@ impl Loader {
     /// Empties the inbox and the database.
     pub fn empty(&self) {
         self.empty_inbox("");
-        self
-        .client()
-        .batch_execute(
+        self.execute(
             "truncate warehouse.dim_user, warehouse.dim_card, landing.user_event, landing.card_event,
-                      landing.rejected_event, etl.checkpoint, etl.recent_file, etl.pending_file, etl.run",
-        )
-        .expect("the tables can be emptied");
+             landing.rejected_event, etl.checkpoint, etl.recent_file, etl.pending_file, etl.run",
+        );
     }
 
     pub fn inbox(&self) -> PathBuf {

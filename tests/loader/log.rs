@@ -138,15 +138,12 @@ fn a_failed_run_logs_one_line_with_what_is_durable() {
 fn a_batch_whose_commit_fails_is_not_logged_as_durable() {
     let loader = Loader::new();
     loader.run(&[]);
-    loader
-        .client()
-        .batch_execute(
-            "create function public.refuse() returns trigger language plpgsql as
-             $$ begin raise exception 'refused'; end $$;
-             create constraint trigger refuse after insert on etl.run
-             deferrable initially deferred for each row execute function public.refuse()",
-        )
-        .expect("a trigger can be made");
+    loader.execute(
+        "create function public.refuse() returns trigger language plpgsql as
+         $$ begin raise exception 'refused'; end $$;
+         create constraint trigger refuse after insert on etl.run
+         deferrable initially deferred for each row execute function public.refuse()",
+    );
     loader.put_user(1);
     let said = loader.etl(&["run", "--log-format", "json"]);
     let line = &parse(&said.log)[0];
@@ -379,15 +376,12 @@ fn a_name_or_a_server_cannot_forge_a_line_or_steer_a_terminal() {
     let name = format!("x\n{forged}\r\u{9b}2J\u{202e}\u{2028}.json");
     loader.put(&format!("users/{name}"), "[]");
     // PostgreSQL's message quotes what a row holds.
-    loader
-        .client()
-        .batch_execute(&format!(
-            "create function public.refuse() returns trigger language plpgsql as
-             $$ begin raise exception E'%', E'{forged}\\n\\x1b[2J\\u202e'; end $$;
-             create trigger refuse before insert on warehouse.dim_user
-             for each row execute function public.refuse()"
-        ))
-        .expect("a trigger can be made");
+    loader.execute(&format!(
+        "create function public.refuse() returns trigger language plpgsql as
+         $$ begin raise exception E'%', E'{forged}\\n\\x1b[2J\\u202e'; end $$;
+         create trigger refuse before insert on warehouse.dim_user
+         for each row execute function public.refuse()"
+    ));
     loader.put_user(1);
     for format in ["text", "json"] {
         let arguments = ["run", "--since", "1d", "-v", "--log-format", format];

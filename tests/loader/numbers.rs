@@ -5,12 +5,9 @@ use crate::loader::{Loader, card_event, event_id, user_event};
 
 /// Sets the sequence of a column back to its beginning.
 fn set_back(loader: &Loader, table: &str, column: &str) {
-    loader
-        .client()
-        .batch_execute(&format!(
-            "select setval(pg_get_serial_sequence('{table}', '{column}'), 1, false)"
-        ))
-        .expect("the sequence can be set");
+    loader.execute(&format!(
+        "select setval(pg_get_serial_sequence('{table}', '{column}'), 1, false)"
+    ));
 }
 
 fn put_card(loader: &Loader, number: u64, card_id: i64, at: &str, active: bool) {

@@ -223,12 +223,7 @@ fn rows(client: &mut Client, sql: &str) -> Vec<String> {
 
 /// Lets the claims expire of runs that were killed.
 fn expire_claims(loader: &Loader) {
-    loader
-        .client()
-        .batch_execute(
-            "update etl.checkpoint set claimed_until = now() where claimed_by is not null",
-        )
-        .expect("the superuser may");
+    loader.execute("update etl.checkpoint set claimed_until = now() where claimed_by is not null");
 }
 
 /// Kills a run that must still be there.

@@ -239,10 +239,10 @@ fn a_retry_keeps_what_is_still_rejected_with_its_present_reason() {
         said.out
     );
 
-    loader
-        .client()
-        .batch_execute("update landing.rejected_event set reason = 'too_deep', detail = 'x' where reason = 'not_an_object'")
-        .expect("the rejections can be changed");
+    loader.execute(
+        "update landing.rejected_event set reason = 'too_deep', detail = 'x'
+         where reason = 'not_an_object'",
+    );
     retry(&loader, &[], [0, 0, 2]);
     assert_eq!(
         loader.query(
@@ -323,16 +323,13 @@ fn a_conflict_lasts_as_long_as_its_rival() {
     assert_eq!(loader.query(open), ["conflicting_event"]);
     retry(&loader, &[&copy.to_string()], [0, 0, 0]);
     // An administrator decides for the other one.
-    loader
-        .client()
-        .batch_execute(
-            "update etl.run set files = files - 1, loaded = loaded - 1
-             where run_id = (select run_id from landing.card_event);
-             update etl.checkpoint set loaded = loaded - 1 where source = 'cards';
-             delete from landing.card_event;
-             delete from warehouse.dim_card",
-        )
-        .expect("the tables can be changed");
+    loader.execute(
+        "update etl.run set files = files - 1, loaded = loaded - 1
+         where run_id = (select run_id from landing.card_event);
+         update etl.checkpoint set loaded = loaded - 1 where source = 'cards';
+         delete from landing.card_event;
+         delete from warehouse.dim_card",
+    );
     fs::remove_file(loader.path("cards/1.json")).expect("the inbox can be written");
     fs::remove_file(loader.path("cards/2.json")).expect("the inbox can be written");
     loader.put("cards/2.json", card(1, 10, false));
@@ -685,15 +682,12 @@ fn rejections_are_selected_by_what_they_are_about() {
 fn very_many_are_dismissed_and_those_that_a_run_is_changing_are_left_to_it() {
     let loader = Loader::new();
     loader.etl(&["migrate"]);
-    loader
-        .client()
-        .batch_execute(
-            "insert into landing.rejected_event (source, inbox, file_name, file_modified_at, file_changed_at,
-                                                 file_size, reason, detail, document, run_id)
-             select 'cards', 'main', number || '.json', now(), now(), 2, 'missing_field', 'x', '{}', 1
-             from generate_series(1, 25000) as number",
-        )
-        .expect("rejections can be written");
+    loader.execute(
+        "insert into landing.rejected_event (source, inbox, file_name, file_modified_at, file_changed_at,
+                                             file_size, reason, detail, document, run_id)
+         select 'cards', 'main', number || '.json', now(), now(), 2, 'missing_field', 'x', '{}', 1
+         from generate_series(1, 25000) as number",
+    );
     let mut run = loader.client();
     let mut changing = run.transaction().expect("a transaction");
     changing

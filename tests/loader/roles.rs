@@ -20,10 +20,7 @@ pub fn etl_at(loader: &Loader, url: &str, arguments: &[&str]) -> Said {
 /// A user of the common server who is a member of a role, for one database.
 pub fn member(loader: &Loader, role: &str) -> String {
     let name = format!("{}_{role}", loader.database);
-    loader
-        .client()
-        .batch_execute(&format!("create role {name} login in role {role}"))
-        .expect("a user can be made");
+    loader.execute(&format!("create role {name} login in role {role}"));
     name
 }
 
@@ -317,10 +314,7 @@ fn a_reader_changes_nothing() {
 #[test]
 fn a_user_without_a_role_learns_of_both() {
     let (loader, user) = loaded_with_reader();
-    loader
-        .client()
-        .batch_execute(&format!("revoke dwh_reader from {user}"))
-        .expect("the owner may");
+    loader.execute(&format!("revoke dwh_reader from {user}"));
     for arguments in [&["status"][..], &["history", "user", "1"], &["run"]] {
         let said = etl_as(&loader, &user, arguments);
         assert_eq!(said.status, 1);

@@ -7,13 +7,6 @@ use crate::books;
 use crate::loader::{Loader, Said, card_event, event_id, said, user_event};
 use crate::server::server;
 
-fn execute(loader: &Loader, sql: &str) {
-    loader
-        .client()
-        .batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
-
 /// Runs the command as a user of the common server.
 fn etl_as(loader: &Loader, user: &str, arguments: &[&str]) -> Said {
     let mut command = loader.command(arguments);
@@ -30,8 +23,7 @@ fn put_card(loader: &Loader, number: u64, at: &str, active: bool) {
 fn a_publication_for_all_tables_stops_no_run() {
     let loader = Loader::new();
     loader.run(&[]);
-    execute(
-        &loader,
+    loader.execute(
         "create publication everything for all tables; create table public.witness (number integer)",
     );
     // Such a publication does forbid changes of a table whose rows it cannot identify.
@@ -79,17 +71,14 @@ fn a_publication_for_all_tables_stops_no_run() {
 fn the_owner_of_schemas_that_a_dba_has_created_needs_no_right_to_create_schemas() {
     let loader = Loader::new();
     let owner = format!("owner_of_{}", loader.database);
-    execute(
-        &loader,
-        &format!(
-            "create role {owner} login;
-             revoke create on database {} from public;
-             create schema etl authorization {owner};
-             create schema landing authorization {owner};
-             create schema warehouse authorization {owner}",
-            loader.database
-        ),
-    );
+    loader.execute(&format!(
+        "create role {owner} login;
+         revoke create on database {} from public;
+         create schema etl authorization {owner};
+         create schema landing authorization {owner};
+         create schema warehouse authorization {owner}",
+        loader.database
+    ));
     put_card(&loader, 1, "2026-11-20 10:00:00", true);
     for arguments in [&["migrate"][..], &["run"], &["migrate"]] {
         let said = etl_as(&loader, &owner, arguments);
@@ -111,26 +100,20 @@ fn a_table_of_somebody_else_in_the_schemas_is_left_alone_and_named() {
         format!("owner_of_{}", loader.database),
         format!("other_of_{}", loader.database),
     );
-    execute(
-        &loader,
-        &format!(
-            "create role {owner} login;
-             create role {other};
-             grant create on database {} to {owner}",
-            loader.database
-        ),
-    );
+    loader.execute(&format!(
+        "create role {owner} login;
+         create role {other};
+         grant create on database {} to {owner}",
+        loader.database
+    ));
     assert_eq!(etl_as(&loader, &owner, &["migrate"]).status, 0);
-    execute(
-        &loader,
-        &format!(
-            "grant create on schema landing, warehouse to {other};
-             set role {other};
-             create table landing.copied_by_hand (a integer);
-             create view warehouse.of_theirs as select 1 as a;
-             create function warehouse.of_theirs_too() returns integer language sql as 'select 1'"
-        ),
-    );
+    loader.execute(&format!(
+        "grant create on schema landing, warehouse to {other};
+         set role {other};
+         create table landing.copied_by_hand (a integer);
+         create view warehouse.of_theirs as select 1 as a;
+         create function warehouse.of_theirs_too() returns integer language sql as 'select 1'"
+    ));
     let said = etl_as(&loader, &owner, &["migrate"]);
     assert_eq!(said.status, 0, "{}", said.log);
     for name in ["landing.copied_by_hand", "warehouse.of_theirs"] {
@@ -154,12 +137,9 @@ fn a_table_of_somebody_else_in_the_schemas_is_left_alone_and_named() {
 fn a_database_in_another_encoding_is_refused_in_words_that_fit_it() {
     let loader = Loader::new();
     let name = format!("latin_{}", loader.database);
-    execute(
-        &loader,
-        &format!(
-            "create database {name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0"
-        ),
-    );
+    loader.execute(&format!(
+        "create database {name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0"
+    ));
     for arguments in ["migrate", "run"] {
         let mut command = loader.command(&[arguments]);
         command.env("DATABASE_URL", server().url(&name));
@@ -192,8 +172,7 @@ fn a_column_that_an_analyst_adds_breaks_nothing() {
     let loader = Loader::new();
     put_card(&loader, 1, "2026-11-20 10:00:00", true);
     loader.run(&[]);
-    execute(
-        &loader,
+    loader.execute(
         "alter table warehouse.dim_card add column segment text;
          alter table warehouse.dim_user add column region text not null default 'north';
          alter table landing.card_event add column noted_at timestamptz default now();

@@ -65,7 +65,7 @@ pub fn json(loader: &Loader) -> Value {
 
 /// Changes the metadata behind the loader's back.
 pub fn amend(loader: &Loader, sql: &str) {
-    loader.client().batch_execute(sql).expect(sql);
+    loader.execute(sql);
 }
 
 /// Lets time pass, as far as the checkpoints are concerned.
