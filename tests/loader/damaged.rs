@@ -4,17 +4,7 @@
 use serde_json::Value;
 
 use crate::books;
-use crate::loader::{Loader, card_event, event_id, user_event};
-
-fn put_card(loader: &Loader, number: u64, card_id: i64, at: &str, active: bool) {
-    let event = card_event(&event_id(number), at, card_id, 7, active);
-    loader.put(&format!("cards/{number}.json"), event.to_string());
-}
-
-fn put_user(loader: &Loader, number: u64, user_id: i64, at: &str, score: f64) {
-    let event = user_event(&event_id(number), at, user_id, "Ann", score);
-    loader.put(&format!("users/{number}.json"), event.to_string());
-}
+use crate::loader::Loader;
 
 /// The versions of a card, without their keys.
 fn versions(loader: &Loader, card_id: i64) -> Vec<String> {
@@ -34,16 +24,10 @@ fn three_versions() -> Loader {
     for card_id in [1, 2] {
         for (hour, active) in [(10, true), (11, false), (12, true)] {
             let number = card_id as u64 * 100 + hour;
-            put_card(
-                &loader,
-                number,
-                card_id,
-                &format!("2026-11-20 {hour}:00:00"),
-                active,
-            );
+            loader.put_card_event(number, card_id, &format!("2026-11-20 {hour}:00:00"), active);
         }
     }
-    put_user(&loader, 1, 1, "2026-11-20 10:00:00", 1.0);
+    loader.put_user_event(1, 1, "2026-11-20 10:00:00", 1.0);
     assert_eq!(loader.run(&[])["loaded"], 7);
     loader
 }
@@ -52,10 +36,10 @@ fn three_versions() -> Loader {
 /// one has to be rejected, for this reason, and the others loaded.
 fn load_beside(loader: &Loader, at: &str, reason: &str) {
     let before = versions(loader, 1);
-    put_card(loader, 901, 1, at, false);
-    put_card(loader, 902, 2, "2026-11-20 13:00:00", false);
-    put_card(loader, 903, 3, "2026-11-20 13:00:00", false);
-    put_user(loader, 904, 1, "2026-11-20 13:00:00", 2.0);
+    loader.put_card_event(901, 1, at, false);
+    loader.put_card_event(902, 2, "2026-11-20 13:00:00", false);
+    loader.put_card_event(903, 3, "2026-11-20 13:00:00", false);
+    loader.put_user_event(904, 1, "2026-11-20 13:00:00", 2.0);
     let said = loader.etl(&["run", "--json"]);
     assert_eq!(said.status, 0, "{}", said.log);
     let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
@@ -110,10 +94,10 @@ fn a_card_without_events_stops_no_other() {
 fn a_landing_table_that_was_emptied_stops_nothing_new() {
     let loader = three_versions();
     loader.execute("truncate landing.card_event");
-    put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
-    put_card(&loader, 902, 2, "2026-11-20 10:30:00", false);
-    put_card(&loader, 903, 3, "2026-11-20 13:00:00", false);
-    put_user(&loader, 904, 1, "2026-11-20 13:00:00", 2.0);
+    loader.put_card_event(901, 1, "2026-11-20 13:00:00", false);
+    loader.put_card_event(902, 2, "2026-11-20 10:30:00", false);
+    loader.put_card_event(903, 3, "2026-11-20 13:00:00", false);
+    loader.put_user_event(904, 1, "2026-11-20 13:00:00", 2.0);
     assert_eq!(counts(&loader.run(&[])), [2, 0, 2]);
     // A backfill finds the events themselves rejected: nobody may add to what cannot be confirmed.
     let summary = loader.run(&["--since", "1d"]);
@@ -128,10 +112,10 @@ fn a_landing_table_that_was_emptied_stops_nothing_new() {
 fn a_dimension_that_was_emptied_stops_nothing_new() {
     let loader = three_versions();
     loader.execute("truncate warehouse.dim_card");
-    put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
-    put_card(&loader, 902, 2, "2026-11-20 10:30:00", false);
-    put_card(&loader, 903, 3, "2026-11-20 13:00:00", false);
-    put_user(&loader, 904, 1, "2026-11-20 13:00:00", 2.0);
+    loader.put_card_event(901, 1, "2026-11-20 13:00:00", false);
+    loader.put_card_event(902, 2, "2026-11-20 10:30:00", false);
+    loader.put_card_event(903, 3, "2026-11-20 13:00:00", false);
+    loader.put_user_event(904, 1, "2026-11-20 13:00:00", 2.0);
     assert_eq!(counts(&loader.run(&[])), [2, 0, 2]);
     assert_eq!(
         loader.query("select distinct detail from landing.rejected_event order by 1"),
@@ -303,14 +287,14 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
         // The event of 11:00 in the same second, so that its version is merged away: the file's time is
         // later than that of the event that it overrules.
         let before = versions(&loader, 1);
-        put_card(&loader, 901, 1, "2026-11-20 11:00:00", true);
+        loader.put_card_event(901, 1, "2026-11-20 11:00:00", true);
         std::fs::copy(
             loader.path("cards/901.json"),
             loader.path("cards/copy.json"),
         )
         .expect("the inbox can be written");
-        put_card(&loader, 902, 2, "2026-11-20 13:00:00", false);
-        put_user(&loader, 904, 1, "2026-11-20 13:00:00", 2.0);
+        loader.put_card_event(902, 2, "2026-11-20 13:00:00", false);
+        loader.put_user_event(904, 1, "2026-11-20 13:00:00", 2.0);
         let said = loader.etl(&["run", "--json"]);
         assert_eq!(said.status, 0, "{}", said.log);
         let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
@@ -343,8 +327,8 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
 fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
     let loader = Loader::new();
     for key in 0..400_u64 {
-        put_card(&loader, key, key as i64, "2026-11-20 10:00:00", true);
-        put_user(&loader, key, key as i64, "2026-11-20 10:00:00", 1.0);
+        loader.put_card_event(key, key as i64, "2026-11-20 10:00:00", true);
+        loader.put_user_event(key, key as i64, "2026-11-20 10:00:00", 1.0);
     }
     loader.run(&[]);
     loader.execute(
@@ -353,14 +337,8 @@ fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
          select setval(pg_get_serial_sequence('warehouse.dim_user', 'user_key'), 1, false)",
     );
     for key in 0..400_u64 {
-        put_card(
-            &loader,
-            1_000 + key,
-            key as i64,
-            "2026-11-20 11:00:00",
-            false,
-        );
-        put_user(&loader, 1_000 + key, key as i64, "2026-11-20 11:00:00", 2.0);
+        loader.put_card_event(1_000 + key, key as i64, "2026-11-20 11:00:00", false);
+        loader.put_user_event(1_000 + key, key as i64, "2026-11-20 11:00:00", 2.0);
     }
     let said = loader.etl(&["run", "--json", "--batch-size", "500"]);
     assert_eq!(said.status, 0, "{}", said.log);
@@ -384,8 +362,8 @@ fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
 fn a_dry_run_meets_a_broken_key_as_the_run_does() {
     let loader = three_versions();
     loader.execute("delete from landing.card_event where card_id = 1");
-    put_card(&loader, 901, 1, "2026-11-20 13:00:00", false);
-    put_card(&loader, 902, 2, "2026-11-20 13:00:00", false);
+    loader.put_card_event(901, 1, "2026-11-20 13:00:00", false);
+    loader.put_card_event(902, 2, "2026-11-20 13:00:00", false);
     let tried = loader.run(&["--dry-run"]);
     assert_eq!(counts(&tried), [1, 0, 1]);
     assert_eq!(

@@ -3,28 +3,19 @@
 use chrono::{TimeDelta, Utc};
 
 use crate::books;
-use crate::loader::{Loader, card_event, event_id};
+use crate::loader::Loader;
 
 /// Puts an event of card 1 that is so many seconds ahead into the inbox.
 fn put_ahead(loader: &Loader, number: u64, seconds: i64, active: bool) {
     let at = Utc::now() + TimeDelta::seconds(seconds);
-    put_at(
-        loader,
-        number,
-        &at.format("%Y-%m-%d %H:%M:%S").to_string(),
-        active,
-    );
-}
-
-fn put_at(loader: &Loader, number: u64, at: &str, active: bool) {
-    let event = card_event(&event_id(number), at, 1, 7, active);
-    loader.put(&format!("cards/{number}.json"), event.to_string());
+    let at = at.format("%Y-%m-%d %H:%M:%S").to_string();
+    loader.put_card_event(number, 1, &at, active);
 }
 
 #[test]
 fn an_event_from_the_future_hides_no_real_one() {
     let loader = Loader::new();
-    put_at(&loader, 1, "2200-01-01 00:00:00", true);
+    loader.put_card_event(1, 1, "2200-01-01 00:00:00", true);
     let said = loader.etl(&["run"]);
     assert_eq!(said.status, 0, "{}", said.log);
     assert!(said.log.contains("reason=from_the_future"), "{}", said.log);
@@ -39,7 +30,7 @@ fn an_event_from_the_future_hides_no_real_one() {
         loader.value("select count(newest_event_at) from etl.checkpoint"),
         "0"
     );
-    put_at(&loader, 2, "2026-11-20 10:00:00", false);
+    loader.put_card_event(2, 1, "2026-11-20 10:00:00", false);
     loader.run(&[]);
     assert_eq!(
         loader.query(

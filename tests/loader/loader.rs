@@ -140,6 +140,18 @@ impl Loader {
         self.put(&format!("cards/{number}.json"), event.to_string());
     }
 
+    /// Puts an event of a user called Ann into the inbox.
+    pub fn put_user_event(&self, number: u64, user_id: i64, event_at: &str, score: f64) {
+        let event = user_event(&event_id(number), event_at, user_id, "Ann", score);
+        self.put(&format!("users/{number}.json"), event.to_string());
+    }
+
+    /// Puts an event of a card of user 7 into the inbox.
+    pub fn put_card_event(&self, number: u64, card_id: i64, event_at: &str, active: bool) {
+        let event = card_event(&event_id(number), event_at, card_id, 7, active);
+        self.put(&format!("cards/{number}.json"), event.to_string());
+    }
+
     /// Puts a file into the inbox with a modification time, in microseconds since 1970.
     pub fn put_modified(&self, file: &str, content: impl AsRef<[u8]>, micros: u64) {
         let path = self.put(file, content);

@@ -1,7 +1,7 @@
 //! Numbers that a restore or a move by replication left behind: these copy rows and not sequences.
 
 use crate::books;
-use crate::loader::{Loader, card_event, event_id, user_event};
+use crate::loader::{Loader, card_event, event_id};
 
 /// Sets the sequence of a column back to its beginning.
 fn set_back(loader: &Loader, table: &str, column: &str) {
@@ -10,24 +10,12 @@ fn set_back(loader: &Loader, table: &str, column: &str) {
     ));
 }
 
-fn put_card(loader: &Loader, number: u64, card_id: i64, at: &str, active: bool) {
-    let event = card_event(&event_id(number), at, card_id, 7, active);
-    loader.put(&format!("cards/{number}.json"), event.to_string());
-}
-
 /// Three runs with a card, a user and a rejected file each.
 fn three_runs() -> Loader {
     let loader = Loader::new();
     for number in 1..=3_u64 {
-        put_card(&loader, number, number as i64, "2026-11-20 10:00:00", true);
-        let user = user_event(
-            &event_id(number),
-            "2026-11-20 10:00:00",
-            number as i64,
-            "Ann",
-            1.0,
-        );
-        loader.put(&format!("users/{number}.json"), user.to_string());
+        loader.put_card_event(number, number as i64, "2026-11-20 10:00:00", true);
+        loader.put_user_event(number, number as i64, "2026-11-20 10:00:00", 1.0);
         loader.put(&format!("users/bad-{number}.json"), "[]");
         loader.run(&[]);
     }
@@ -50,11 +38,8 @@ fn sequences_that_are_behind_are_brought_up_and_nothing_is_overwritten() {
     ] {
         set_back(&loader, table, column);
     }
-    put_card(&loader, 4, 2, "2026-11-21 10:00:00", false);
-    loader.put(
-        "users/4.json",
-        user_event(&event_id(4), "2026-11-21 10:00:00", 2, "Ann", 2.0).to_string(),
-    );
+    loader.put_card_event(4, 2, "2026-11-21 10:00:00", false);
+    loader.put_user_event(4, 2, "2026-11-21 10:00:00", 2.0);
     loader.put("users/bad-4.json", "[]");
     let said = loader.etl(&["run", "--json"]);
     assert_eq!(said.status, 0, "{}", said.log);
@@ -83,7 +68,7 @@ fn sequences_that_are_behind_are_brought_up_and_nothing_is_overwritten() {
         );
     }
     // Once is enough.
-    put_card(&loader, 5, 3, "2026-11-21 10:00:00", false);
+    loader.put_card_event(5, 3, "2026-11-21 10:00:00", false);
     loader.put("users/bad-5.json", "[]");
     let said = loader.etl(&["run"]);
     assert!(!said.log.contains("sequence"), "{}", said.log);

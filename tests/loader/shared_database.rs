@@ -14,11 +14,6 @@ fn etl_as(loader: &Loader, user: &str, arguments: &[&str]) -> Said {
     said(command.output().expect("etl can be started"))
 }
 
-fn put_card(loader: &Loader, number: u64, at: &str, active: bool) {
-    let event = card_event(&event_id(number), at, 1, 7, active);
-    loader.put(&format!("cards/{number}.json"), event.to_string());
-}
-
 #[test]
 fn a_publication_for_all_tables_stops_no_run() {
     let loader = Loader::new();
@@ -38,11 +33,11 @@ fn a_publication_for_all_tables_stops_no_run() {
     // copies, rejections that are renewed, superseded and resolved, pending files, recent files.
     let run = ["--settle", "0s", "--overlap", "1ms"];
     for (number, hour, active) in [(1, 10, true), (2, 11, false), (3, 12, true)] {
-        put_card(&loader, number, &format!("2026-11-20 {hour}:00:00"), active);
+        loader.put_card_event(number, 1, &format!("2026-11-20 {hour}:00:00"), active);
         loader.put("users/bad.json", "[".repeat(number as usize));
         loader.run(&run);
     }
-    put_card(&loader, 4, "2026-11-20 11:00:00", true);
+    loader.put_card_event(4, 1, "2026-11-20 11:00:00", true);
     loader.put("users/bad.json", "{}");
     loader.put("users/half.json", "{");
     assert_eq!(loader.run(&["--settle", "1h"])["versions_changed"], 3);
@@ -79,7 +74,7 @@ fn the_owner_of_schemas_that_a_dba_has_created_needs_no_right_to_create_schemas(
          create schema warehouse authorization {owner}",
         loader.database
     ));
-    put_card(&loader, 1, "2026-11-20 10:00:00", true);
+    loader.put_card_event(1, 1, "2026-11-20 10:00:00", true);
     for arguments in [&["migrate"][..], &["run"], &["migrate"]] {
         let said = etl_as(&loader, &owner, arguments);
         assert_eq!(said.status, 0, "{arguments:?}: {}", said.log);
@@ -129,7 +124,7 @@ fn a_table_of_somebody_else_in_the_schemas_is_left_alone_and_named() {
                       where grantee in ('dwh_reader', 'etl_loader') and table_name in ('copied_by_hand', 'of_theirs')"),
         "0"
     );
-    put_card(&loader, 1, "2026-11-20 10:00:00", true);
+    loader.put_card_event(1, 1, "2026-11-20 10:00:00", true);
     assert_eq!(etl_as(&loader, &owner, &["run"]).status, 0);
 }
 
@@ -170,7 +165,7 @@ fn a_database_in_another_encoding_is_refused_in_words_that_fit_it() {
 #[test]
 fn a_column_that_an_analyst_adds_breaks_nothing() {
     let loader = Loader::new();
-    put_card(&loader, 1, "2026-11-20 10:00:00", true);
+    loader.put_card_event(1, 1, "2026-11-20 10:00:00", true);
     loader.run(&[]);
     loader.execute(
         "alter table warehouse.dim_card add column segment text;
@@ -188,14 +183,11 @@ fn a_column_that_an_analyst_adds_breaks_nothing() {
     ] {
         loader.query(&format!("select * from warehouse.{name}"));
     }
-    put_card(&loader, 2, "2026-11-20 11:00:00", true);
-    put_card(&loader, 3, "2026-11-20 12:00:00", false);
-    put_card(&loader, 4, "2026-11-20 10:30:00", false);
+    loader.put_card_event(2, 1, "2026-11-20 11:00:00", true);
+    loader.put_card_event(3, 1, "2026-11-20 12:00:00", false);
+    loader.put_card_event(4, 1, "2026-11-20 10:30:00", false);
     loader.put("cards/bad.json", "[]");
-    loader.put(
-        "users/5.json",
-        user_event(&event_id(5), "2026-11-20 11:00:00", 1, "Ann", 1.0).to_string(),
-    );
+    loader.put_user_event(5, 1, "2026-11-20 11:00:00", 1.0);
     assert_eq!(loader.run(&[])["loaded"], 4);
     assert_eq!(
         loader.query("select active, segment from warehouse.dim_card order by valid_from"),
