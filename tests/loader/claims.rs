@@ -4,11 +4,11 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::books;
 use crate::killed::kill;
-use crate::loader::{Loader, finish};
+use crate::loader::{Loader, finish, send};
 use crate::obstacle::{Obstacle, Step};
 
 /// How long the claim of a killed run may be in the way: until its server process is gone, and a
@@ -52,13 +52,12 @@ fn a_run_that_was_stopped_until_its_claim_expired_loads_nothing_on_top_of_the_ne
     let mut obstacle = Obstacle::after(&loader, Step::Claim);
     let run = loader.start(&["run"]);
     obstacle.wait_for_runs(1);
-    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
-    signal(Signal::STOP);
+    send(&run, Signal::STOP);
     drop(obstacle);
     let expire = "update etl.checkpoint set claimed_until = now() where claimed_by is not null";
     assert_eq!(loader.client().execute(expire, &[]).expect("ours"), 2);
     assert_eq!(loader.run(&[])["loaded"], 1);
-    signal(Signal::CONT);
+    send(&run, Signal::CONT);
     let said = finish(run);
     assert_eq!(said.status, 1, "{}", said.log);
     assert!(
@@ -77,14 +76,13 @@ fn a_run_that_was_stopped_in_a_batch_keeps_its_claim_until_the_batch_ends() {
     let mut obstacle = Obstacle::after(&loader, Step::Scan);
     let run = loader.start(&["run"]);
     obstacle.wait_for_runs(1);
-    let signal = |signal| kill_process(Pid::from_child(&run), signal).expect("it is there");
-    signal(Signal::STOP);
+    send(&run, Signal::STOP);
     drop(obstacle);
     // The batch has locked the rows of the checkpoints: nobody claims them, expired or not.
     let free = "select count(*) from (select from etl.checkpoint for update skip locked) as free";
     assert_eq!(loader.value(free), "0");
     assert_eq!(loader.run(&[])["files"], 0);
-    signal(Signal::CONT);
+    send(&run, Signal::CONT);
     let said = finish(run);
     assert_eq!(said.status, 0, "{}", said.log);
     assert!(said.log.contains("loaded=1"), "{}", said.log);

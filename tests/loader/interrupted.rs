@@ -1,31 +1,20 @@
 //! Ctrl-C and SIGTERM: a run ends between two steps, reports what is committed, and the next one goes
 //! on.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::books;
 use crate::killed::{RandomPause, put_some, random_arguments};
-use crate::loader::{Loader, Said, said as said_by, start};
+use crate::loader::{Loader, end, said as said_by, send, start};
 use crate::log::parse;
 use crate::obstacle::{Obstacle, Step, halfway};
 
 /// Runs that are interrupted at a random time.
 const INTERRUPTIONS: usize = 40;
-
-fn send(run: &Child, signal: Signal) {
-    kill_process(Pid::from_child(run), signal).expect("it is there");
-}
-
-/// Waits for the end of a run; returns the signal by which it ended.
-fn end(run: Child) -> (Option<i32>, Said) {
-    let output = run.wait_with_output().expect("etl is ours");
-    (output.status.signal(), said_by(output))
-}
 
 #[test]
 fn an_interrupted_run_reports_what_is_committed_and_the_next_one_does_the_rest() {

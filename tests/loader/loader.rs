@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use etl::source::Source;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -282,6 +283,17 @@ pub fn start(command: &mut Command) -> Child {
 /// Waits for the end of a command.
 pub fn finish(child: Child) -> Said {
     said(child.wait_with_output().expect("etl is ours"))
+}
+
+/// Sends a signal to a command that still runs.
+pub fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it is there");
+}
+
+/// Waits for the end of a command; returns the signal that ended it, if any, and what it printed.
+pub fn end(child: Child) -> (Option<i32>, Said) {
+    let output = child.wait_with_output().expect("etl is ours");
+    (output.status.signal(), said(output))
 }
 
 pub fn said(output: Output) -> Said {

@@ -1,15 +1,14 @@
 //! `etl rebuild`: dimensions become what landing says, beside runs, and as a migration asks for it.
 
-use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::loader::{Loader, card_event, event_id, said};
+use crate::loader::{Loader, card_event, end, event_id, send};
 use crate::model::{self, Dimensions};
 use crate::obstacle::Obstacle;
 use crate::verify::{check_sound, fill, verify};
@@ -131,7 +130,7 @@ fn many_keys_are_rebuilt_some_at_a_time() {
 /// Waits until the rebuild waits for the dimension, and sends it a signal.
 fn interrupt(obstacle: &mut Obstacle, rebuild: &Child) {
     obstacle.wait_for_runs(1);
-    kill_process(Pid::from_child(rebuild), Signal::TERM).expect("it runs");
+    send(rebuild, Signal::TERM);
     // It is noticed between two transactions.
     thread::sleep(Duration::from_millis(100));
 }
@@ -144,9 +143,8 @@ fn a_rebuild_that_is_interrupted_keeps_what_is_committed() {
     let child = loader.start(&["rebuild", "card"]);
     interrupt(&mut obstacle, &child);
     drop(obstacle);
-    let output = child.wait_with_output().expect("etl is ours");
-    assert_eq!(output.status.signal(), Some(Signal::TERM.as_raw()));
-    let ended = said(output);
+    let (by, ended) = end(child);
+    assert_eq!(by, Some(Signal::TERM.as_raw()));
     let kept: i64 = loader
         .value("select count(distinct card_id) from warehouse.dim_card")
         .parse()

@@ -3,10 +3,10 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::books;
-use crate::loader::{Loader, finish, numbered_user, said, start};
+use crate::loader::{Loader, finish, numbered_user, said, send, start};
 use crate::obstacle::Obstacle;
 
 /// Starts a run with three batches of three users in an inbox of its own, interrupts it in the second
@@ -39,7 +39,7 @@ fn interrupt_and_resume(arguments: &[&str]) {
     ];
     let run = start(&mut loader.command(&[&batches[..], arguments].concat()));
     obstacle.wait_for_runs(1);
-    kill_process(Pid::from_child(&run), Signal::INT).expect("it is there");
+    send(&run, Signal::INT);
     drop(obstacle);
     let interrupted = finish(run);
     assert!(

@@ -9,10 +9,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::books;
-use crate::loader::{Loader, finish, numbered_user, said};
+use crate::loader::{Loader, finish, numbered_user, said, send};
 use crate::obstacle::Obstacle;
 use crate::server::{is_root, server};
 
@@ -182,7 +182,7 @@ fn a_log_that_nobody_reads_holds_no_lock() {
         assert_eq!(loader.query(locks), Vec::<String>::new(), "{arguments:?}");
         // And it can be ended.
         let began = Instant::now();
-        kill_process(Pid::from_child(&run), Signal::TERM).expect("it is there");
+        send(&run, Signal::TERM);
         let mut run = run;
         let status = loop {
             if let Some(status) = run.try_wait().expect("etl is ours") {

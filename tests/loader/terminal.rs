@@ -8,9 +8,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::loader::send;
 
 /// Lines and columns of a usual terminal.
 const LINES: u16 = 50;
@@ -97,8 +99,7 @@ impl Terminal {
 
     /// Ends it as Ctrl-C does.
     pub fn interrupt(mut self) {
-        let process = Pid::from_child(&self.child);
-        kill_process(process, Signal::INT).expect("it runs");
+        send(&self.child, Signal::INT);
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is ours") {
