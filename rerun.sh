@@ -133,16 +133,22 @@ end_with() {
   trap 'exit 143' TERM
 }
 
-# end_child: begins an end: signals no longer interrupt it, and the process that attend waits for is stopped.
-end_child() {
+# begin_end STATUS: begins the end of the script: signals no longer interrupt it, and the process that attend waits for
+# is stopped. If data/ is not this run's, the script ends here with that status.
+begin_end() {
+  set +e
   trap '' INT TERM HUP PIPE
   if [[ -n $child ]]; then
     kill "$child"
     wait "$child"
   fi 2>/dev/null
+  if ! $data_is_ours; then
+    leave_folder
+    exit "$1"
+  fi
 }
 
-# how_to_go_on PLACE QUERY: tells what can be done with the data that stays in a place.
+# how_to_go_on PLACE QUERY: prints what can be done with the data that stays in a place.
 how_to_go_on() {
   printf '\nThe data stays in %s.\n' "$1"
   echo "  go on with it:  ./rerun.sh --keep"
@@ -383,15 +389,10 @@ how_to_query() {
   echo "PGPASSWORD=\$(sed -n s/^POSTGRES_PASSWORD=//p database.env) $psql"
 }
 
-# stop_all: ends everything, and tells what came of it. Runs however the script ends.
+# stop_all: ends everything, and prints what is in the warehouse. Runs however the script ends.
 stop_all() {
   local status=$?
-  set +e
-  end_child
-  if ! $data_is_ours; then
-    leave_folder
-    exit "$status"
-  fi
+  begin_end "$status"
   stop_services
   if $database_up && running postgres >/dev/null; then
     printf '\nStopped. In the warehouse now:\n\n'
@@ -498,15 +499,10 @@ follow_log() {
   done
 }
 
-# stop_containers: ends the containers, and tells what came of them. Runs however the script ends.
+# stop_containers: ends the containers, and prints what is in the warehouse. Runs however the script ends.
 stop_containers() {
   local status=$?
-  set +e
-  end_child
-  if ! $data_is_ours; then
-    leave_folder
-    exit "$status"
-  fi
+  begin_end "$status"
   if $database_up; then
     printf '\nStopped. In the warehouse now:\n\n'
     compose exec -T etl etl status
