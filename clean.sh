@@ -16,6 +16,9 @@ readonly GRACE=30
 project=etl-$(printf %s "$PWD" | sha256sum | cut -c-8)
 readonly project
 
+# How the engine finds what belongs to the project.
+readonly project_filter=label=com.docker.compose.project=$project
+
 # Whom the services and the loader's jobs run as in the containers: the user who starts them and so may remove what they
 # write. For root it is a user that the machine does not have.
 SERVICE_USER=$(id -u):$(id -g)
@@ -146,10 +149,9 @@ engine_answers() {
 
 # project_parts: prints the containers, the volume and the network of the project.
 project_parts() {
-  local is_ours="label=com.docker.compose.project=$project"
-  docker ps --all --quiet --filter "$is_ours"
-  docker volume ls --quiet --filter "$is_ours"
-  docker network ls --quiet --filter "$is_ours"
+  docker ps --all --quiet --filter "$project_filter"
+  docker volume ls --quiet --filter "$project_filter"
+  docker network ls --quiet --filter "$project_filter"
 }
 
 # clean_containers: removes the project's containers and their volume.

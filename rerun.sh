@@ -110,7 +110,7 @@ and ./clean.sh removes everything"
 # refuse_containers: ends the script if containers of this folder run.
 refuse_containers() {
   engine_answers || return 0
-  [[ -z $(docker ps --quiet --filter "label=com.docker.compose.project=$project") ]] ||
+  [[ -z $(docker ps --quiet --filter "$project_filter") ]] ||
     die "containers of this folder run: ./rerun.sh --docker --keep goes on with their data, ./rerun.sh compose down stops \
 them, and ./clean.sh removes everything"
 }
