@@ -68,7 +68,8 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
         SqlState::LOCK_NOT_AVAILABLE => {
             "another session held what was needed for longer than lock_timeout; while it does, this names it: \
              select pid, usename, query, pg_blocking_pids(pid) from pg_stat_activity \
-             where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity)"
+             where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity \
+             where datname = current_database())"
         }
         SqlState::DISK_FULL => "make room on the disk of the server",
         SqlState::QUERY_CANCELED => {
