@@ -199,11 +199,7 @@ impl Loader {
         if !is_root() {
             return self.command(arguments);
         }
-        let program = self.path("etl");
-        fs::copy(env!("CARGO_BIN_EXE_etl"), &program).expect("the program can be copied");
-        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755))
-            .expect("the folder is ours");
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.program_for_anyone());
         command
             .args(arguments)
             .env_clear()
@@ -212,6 +208,24 @@ impl Loader {
             .uid(NOBODY)
             .gid(NOBODY);
         command
+    }
+
+    /// A copy of the program in the inbox's folder, which any user can reach and start.
+    ///
+    /// Another process writes the copy: a file that this one holds open for writing is inherited by
+    /// whatever another test starts in that moment, and a program that is open for writing cannot be
+    /// started ("text file busy").
+    pub fn program_for_anyone(&self) -> PathBuf {
+        let program = self.path("etl");
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_etl"))
+            .arg(&program)
+            .status()
+            .expect("cp can be started");
+        assert!(copied.success(), "the program can be copied");
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("the folder is ours");
+        program
     }
 
     /// Starts the command and lets it run.

@@ -215,7 +215,7 @@ fn a_run_does_the_rebuild_that_a_migration_requests() {
         tried.status == 0
             && tried
                 .log
-                .contains("requested to rebuild a dimension, which a dry run does not do"),
+                .contains("requested the rebuild of a dimension, which a dry run does not do"),
         "{}",
         tried.log
     );

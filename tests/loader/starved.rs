@@ -1,8 +1,7 @@
 //! A run without what it takes for granted: threads, memory, and somebody who reads its log.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -34,9 +33,7 @@ fn a_system_without_threads_makes_a_run_slower_or_fail_and_never_panic() {
     }
     let loader = Loader::new();
     loader.run(&[]);
-    let program = loader.path("etl");
-    fs::copy(env!("CARGO_BIN_EXE_etl"), &program).expect("the program can be copied");
-    fs::set_permissions(loader.inbox(), Permissions::from_mode(0o755)).expect("the folder is ours");
+    let program = loader.program_for_anyone();
     let mut succeeded = 0;
     for processes in 1..=6_u64 {
         (0..40).for_each(|number| loader.put_user(processes * 100 + number));
