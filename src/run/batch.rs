@@ -5,6 +5,7 @@
 //! again with its new events rejected ([`Landing::Again`]).
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use postgres::Transaction;
 
@@ -80,21 +81,21 @@ impl<'b> Batch<'b> {
         transaction: &mut Transaction<'_>,
         chunk: &mut Chunk,
     ) -> Result<(), Error> {
-        for kind in chunk.kinds() {
+        let mut events: BTreeMap<Kind, Vec<(usize, Box<AnyEvent>)>> = BTreeMap::new();
+        for (position, file) in chunk.files.iter_mut().enumerate() {
+            match mem::replace(&mut file.outcome, Outcome::Loaded) {
+                Outcome::Accepted(event) => {
+                    let of_kind = events.entry(event.kind()).or_default();
+                    of_kind.push((position, event));
+                }
+                other => file.outcome = other,
+            }
+        }
+        for kind in events.keys().copied() {
             if !self.dimensions.contains_key(&kind) {
                 self.notes.extend(lock_dimension(transaction, kind)?);
                 let dimension = dimension(kind, self.run_id, self.broken);
                 self.dimensions.insert(kind, dimension);
-            }
-        }
-        let mut events: BTreeMap<Kind, Vec<(usize, AnyEvent)>> = BTreeMap::new();
-        for (position, file) in chunk.files.iter_mut().enumerate() {
-            if let Outcome::Accepted(event) = &file.outcome {
-                let kind = event.kind();
-                let taken = std::mem::replace(&mut file.outcome, Outcome::Loaded);
-                if let Outcome::Accepted(event) = taken {
-                    events.entry(kind).or_default().push((position, *event));
-                }
             }
         }
         for (kind, events) in events {

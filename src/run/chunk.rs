@@ -1,5 +1,6 @@
 //! A chunk: some files of one folder that were read and validated together, each with its outcome.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -198,11 +199,8 @@ impl Chunk {
     }
 
     /// What the accepted events are about, in order.
-    pub(super) fn kinds(&self) -> Vec<Kind> {
-        let mut kinds: Vec<Kind> = self.accepted().map(AnyEvent::kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
+    pub(super) fn kinds(&self) -> BTreeSet<Kind> {
+        self.accepted().map(AnyEvent::kind).collect()
     }
 
     /// The time of the newest event that is still to be loaded.

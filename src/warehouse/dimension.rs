@@ -35,7 +35,7 @@ const REVISIONS: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct IncomingEvent<'f> {
     /// The event.
-    pub event: AnyEvent,
+    pub event: Box<AnyEvent>,
     /// Position of its file in the chunk.
     pub file: usize,
     /// Name of its file.
@@ -145,7 +145,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             .into_iter()
             .filter_map(|incoming| {
                 Some(Incoming {
-                    event: E::unwrap(incoming.event)?,
+                    event: E::unwrap(*incoming.event)?,
                     file: incoming.file,
                     file_name: incoming.file_name,
                     file_modified_at: incoming.file_modified_at,
@@ -155,7 +155,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         // In the order of the primary key, so that neighbouring rows are written to neighbouring
         // pages. The sort is stable: events with one identity stay in the order in which their files
         // changed.
-        incoming.sort_by_key(Incoming::identity);
+        incoming.sort_by_cached_key(Incoming::identity);
         self.see_keys(transaction, &incoming)?;
         let stored = self.stored_identities(transaction, &incoming)?;
         let mut results = Vec::with_capacity(incoming.len());
