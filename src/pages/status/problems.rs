@@ -6,6 +6,13 @@ use super::health::{Activity, Problem};
 use super::progress::{Folder, FolderStatus, Progress};
 use crate::checkpoint::BLOCKED_AFTER;
 
+/// How long the scan of a folder may take: a fifth of the five seconds from one of cron's runs to the
+/// next.
+const CROWDED_AFTER: Duration = Duration::from_secs(1);
+
+/// Fewest files of a folder whose scan takes long because of them, and not because of a slow disk.
+const MANY_FILES: i64 = 10_000;
+
 impl Progress {
     /// The folders that no run has scanned for `stale_after`, or ever.
     pub fn stale(&self, stale_after: Duration) -> Vec<Problem> {
@@ -77,5 +84,19 @@ impl Progress {
             })
         };
         self.sources.iter().filter_map(blocked).collect()
+    }
+
+    /// The folders that have so many files that a scan takes too long.
+    pub(super) fn crowded(&self) -> Vec<Problem> {
+        let crowded = |status: &FolderStatus| {
+            let (files, took) = (status.listed?, status.scan_ms?);
+            let took = Duration::from_millis(u64::try_from(took).ok()?);
+            (files >= MANY_FILES && took > CROWDED_AFTER).then(|| Problem::Crowded {
+                folder: status.folder.clone(),
+                files,
+                took,
+            })
+        };
+        self.sources.iter().filter_map(crowded).collect()
     }
 }
