@@ -24,6 +24,15 @@ pub fn each<S: Send, R: Send>(
     shares: impl Iterator<Item = S> + Send,
     work: impl Fn(S) -> R + Sync,
 ) -> Vec<R> {
+    each_with(count(), shares, work)
+}
+
+/// The same with so many threads: more than there are cores, where each waits for a disk.
+pub fn each_with<S: Send, R: Send>(
+    threads: usize,
+    shares: impl Iterator<Item = S> + Send,
+    work: impl Fn(S) -> R + Sync,
+) -> Vec<R> {
     let shares = Mutex::new(shares.enumerate());
     let results = Mutex::new(Vec::new());
     let work_on = || {
@@ -38,7 +47,7 @@ pub fn each<S: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..count() {
+        for _ in 1..threads {
             if thread::Builder::new().spawn_scoped(scope, work_on).is_err() {
                 break;
             }

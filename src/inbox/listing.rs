@@ -3,7 +3,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
@@ -20,6 +20,21 @@ const BLOCK: usize = 1 << 20;
 
 /// Bytes of a name that the services give, with its length: a UUID and `.json`.
 const USUAL_NAME: usize = 42;
+
+/// Files whose stats show how fast the others will be.
+const SAMPLE: usize = 32;
+
+/// Files that a thread stats at once: enough that handing them out costs nothing, few enough that no
+/// thread is left with the last of them.
+const PART: usize = 128;
+
+/// How long the stat of a file takes that is not in the system's memory, at least; one that is there
+/// takes a tenth of it.
+const SLOW_STAT: Duration = Duration::from_micros(20);
+
+/// Threads that stat files which are not in memory: a disk, and a network share all the more, answers
+/// many requests at once.
+const WAITING_THREADS: usize = 32;
 
 /// Age from which files count as old: the default of `etl archive --older-than`. They are loaded long
 /// before, unless no run has come along.
@@ -125,17 +140,21 @@ impl Folder {
         from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
     ) -> Listing {
-        let names: usize = blocks.iter().map(Vec::len).sum();
-        // Each call waits for the kernel alone, so the cores share the names.
-        let parts = parts(&blocks, cores::share(names / USUAL_NAME) * USUAL_NAME);
-        let shares = cores::each(parts.into_iter(), |(block, range)| {
-            self.stat_all(&blocks, block, range, from, &keeps)
-        });
+        let stat_share = |(block, range)| self.stat_all(&blocks, block, range, from, &keeps);
+        let began = Instant::now();
+        let (sample, rest) = parts(&blocks, SAMPLE * USUAL_NAME, PART * USUAL_NAME);
+        let sample: Vec<Share> = sample.into_iter().map(stat_share).collect();
+        // The first few show whether the system has the others in memory or waits for a disk.
+        let threads = match began.elapsed() > SLOW_STAT * SAMPLE as u32 {
+            true => cores::count().max(WAITING_THREADS),
+            false => cores::count(),
+        };
+        let shares = cores::each_with(threads, rest.into_iter(), stat_share);
         let mut listing = Listing {
             blocks,
             ..Listing::default()
         };
-        for share in shares {
+        for share in sample.into_iter().chain(shares) {
             listing.files.extend(share.files);
             listing.faults.extend(share.faults);
             listing.not_regular.extend(share.not_regular);
@@ -230,20 +249,28 @@ impl Names<'_> {
     }
 }
 
-/// Cuts blocks of names into ranges of about so many bytes, each of whole names.
-fn parts(blocks: &[Vec<u8>], bytes: usize) -> Vec<(usize, Range<usize>)> {
-    let mut parts = Vec::new();
+/// A range of names: its block, and the bytes in that.
+type Part = (usize, Range<usize>);
+
+/// Cuts blocks of names into ranges of whole names: one of about `sample` bytes, and the others of
+/// about `bytes` each.
+fn parts(blocks: &[Vec<u8>], sample: usize, bytes: usize) -> (Option<Part>, Vec<Part>) {
+    let (mut first_part, mut parts) = (None, Vec::new());
     for (index, block) in blocks.iter().enumerate() {
         let (mut first, mut end) = (0, 0);
         while end < block.len() {
             end += 1 + usize::from(block[end]);
-            if end - first >= bytes || end == block.len() {
+            let length = end - first;
+            if first_part.is_none() && (length >= sample || end == block.len()) {
+                first_part = Some((index, first..end));
+                first = end;
+            } else if length >= bytes || end == block.len() {
                 parts.push((index, first..end));
                 first = end;
             }
         }
     }
-    parts
+    (first_part, parts)
 }
 
 fn name_at(block: &[u8], start: usize) -> &[u8] {

@@ -20,8 +20,9 @@ use crate::inbox::FolderError;
 use crate::inbox::listing::ListedFile;
 use crate::inbox::name::name_text;
 
-/// Most threads that read. A local disk is busy with them, and more gain little.
-const READERS: usize = 16;
+/// Most threads that read. A local disk is busy with 16 of them; a share that takes its time for each
+/// file answers all of them in the time of one.
+const READERS: usize = 48;
 
 /// How long is waited for a block of files before one more thread is started. From the cache of the
 /// system a block takes a tenth of it, and then more threads than cores cost time and memory.

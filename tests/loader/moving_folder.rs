@@ -21,9 +21,9 @@ use crate::server::is_root;
 
 /// Files between the first one and those that are to be unread when a run waits with the first one,
 /// and the length of each in bytes. A run reads ahead, 16 MiB beyond the batch that it has taken, with
-/// 16 threads of which each may be at another block of 16 files.
-const FILLERS: u64 = 720;
-const FILLER_BYTES: usize = 64 << 10;
+/// 48 threads of which each may be at another block of 16 files.
+const FILLERS: u64 = 1_500;
+const FILLER_BYTES: usize = 32 << 10;
 
 /// How long a run over a few files may take that does not wait for anything.
 const RUN_LIMIT: Duration = Duration::from_secs(20);
