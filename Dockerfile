@@ -46,9 +46,10 @@ WORKDIR /var/lib/etl
 # to a file that bash reads before each job (BASH_ENV in the crontab), and the jobs write their log to a pipe whose
 # other end is this container's output. If cron or the reader of the pipe ends, so does the container, and the engine
 # starts it again. Cron takes every start for a boot of the machine. A run that a stop cuts off loses nothing: the next
-# one goes on from the last commit.
+# one goes on from the last commit. ETL_JOBS is a pattern of bash: the commands of the crontab that are carried out here.
 CMD ["bash", "-euc", "\
   umask 077; rm -rf /run/etl /run/crond.reboot; mkdir /run/etl; export -p >/run/etl/environment; \
+  [[ -z ${ETL_JOBS-} ]] || echo '[[ $BASH_EXECUTION_STRING == $ETL_JOBS ]] || exit 0' >>/run/etl/environment; \
   mkfifo /run/etl/log; exec 3<>/run/etl/log; chown -R etl:etl /run/etl; \
   cat <&3 & cron -f & \
   trap 'kill $(jobs -p); exit 0' TERM INT; \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, and
-# `etl run` every 5 seconds. Ctrl-C stops it all and shows what is in the warehouse.
+# Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, `etl run`
+# every 5 seconds and `etl archive` every hour. Ctrl-C stops it all and shows what is in the warehouse.
 #
 # usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native]
 #        ./rerun.sh compose ARGUMENT...   Docker Compose for the containers, such as: compose logs --follow etl
@@ -22,6 +22,9 @@ source ./clean.sh
 # Seconds from the start of one load to the start of the next.
 readonly LOAD_EVERY=5
 
+# Seconds from the start of one archive to the start of the next.
+readonly ARCHIVE_EVERY=3600
+
 # Seconds that PostgreSQL gets to answer. Recovery after a crash is what can take long.
 readonly DATABASE_PATIENCE=60
 
@@ -34,7 +37,7 @@ readonly OLDEST_POSTGRES=14
 keep=false
 way= # docker or native; empty: whichever there is
 duration=
-readonly inbox=data/events/inbox programs=${CARGO_TARGET_DIR:-target}/release
+readonly inbox=data/events/inbox archive=data/events/archive programs=${CARGO_TARGET_DIR:-target}/release
 folder_is_ours=false
 data_is_ours=false
 database_up=false
@@ -118,7 +121,7 @@ them, and ./clean.sh removes everything"
 # make_data: makes data/, for the eyes of this user alone. PostgreSQL's own user passes through the outer folders.
 make_data() {
   umask 077
-  mkdir -p data/{run,logs} "$inbox"/{users,cards}
+  mkdir -p data/{run,logs} "$inbox"/{users,cards} "$archive"
   chmod 700 data/logs data/events
   chmod 711 data data/run
 }
@@ -363,14 +366,18 @@ restart_services() {
   done
 }
 
-# load_repeatedly: loads the events of the services until the time is over.
+# load_repeatedly: loads the events of the services, and archives their files, until the time is over.
 load_repeatedly() {
-  local next=$SECONDS end=$((SECONDS + ${duration:-0})) status
+  local next=$SECONDS end=$((SECONDS + ${duration:-0})) next_archive=$((SECONDS + ARCHIVE_EVERY)) status
   while [[ -z $duration ]] || ((SECONDS < end)); do
     status=0
     attend "$programs/etl" run || status=$?
     running postgres >/dev/null || die "PostgreSQL has ended: see the end of data/logs/postgres.log"
     ((status == 0)) || echo "rerun.sh: etl run ended with status $status; the next one is due within $LOAD_EVERY s" >&2
+    if ((SECONDS >= next_archive)); then
+      ((next_archive += ARCHIVE_EVERY))
+      attend "$programs/etl" archive || echo "rerun.sh: etl archive failed; the next one is due in an hour" >&2
+    fi
     restart_services
     ((next += LOAD_EVERY))
     ((next >= SECONDS)) || next=$SECONDS
@@ -439,7 +446,7 @@ run_native() {
   echo "Running: events arrive in $inbox, and every $LOAD_EVERY seconds \`etl run\` loads the new ones."
   echo "  query:  $(how_to_query)"
   echo "  stop:   ${duration:+by itself in $duration s, or }Ctrl-C"
-  export ETL_INBOX=$inbox
+  export ETL_INBOX=$inbox ETL_ARCHIVE=$archive
   load_repeatedly
 }
 

@@ -9,7 +9,7 @@ mod model;
 #[path = "../loader/tables.rs"]
 mod tables;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -44,9 +44,10 @@ const SHIPPED: [&str; 11] = [
 ];
 
 /// The capabilities of each service that stays, as the bits that the kernel shows.
-const CAPABILITIES: [(&str, &str); 3] = [
+const CAPABILITIES: [(&str, &str); 4] = [
     ("dwh", "00000000000000cb"), // chown, dac_override, fowner, setgid, setuid
     ("etl", "00000000000000c1"), // chown, setgid, setuid
+    ("archive", "00000000000000c1"),
     ("cards", "0000000000000002"), // dac_override
 ];
 
@@ -139,6 +140,7 @@ fn cron_loads_what_the_services_write_whatever_happens_to_the_containers() {
         "stopping and comparing {files} files: {:.1} s",
         began.elapsed().as_secs_f32()
     );
+    project.assert_archived(files);
 
     for service in ["etl", "dwh"] {
         project.compose(&["stop", service]);
@@ -413,7 +415,10 @@ impl Project {
             .expect("a temporary folder");
         copy_shipped(&SHIPPED, folder.path());
         for source in ["users", "cards"] {
-            fs::create_dir_all(folder.path().join("data/events/inbox").join(source))
+            let folder = folder.path().join("data/events/inbox").join(source);
+            fs::create_dir_all(&folder).expect("the folder is ours");
+            // The archive's job may remove files, whoever the services write them as.
+            fs::set_permissions(&folder, Permissions::from_mode(0o777))
                 .expect("the folder is ours");
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -488,6 +493,48 @@ impl Project {
             let printed = String::from_utf8_lossy(&printed);
             assert!(printed.contains("Read-only"), "{service}: {printed}");
         }
+    }
+
+    /// Archives everything. Fails if a container but that of the archive may remove files from the inbox,
+    /// or if one of the two carries out a job of the other.
+    fn assert_archived(&self, files: usize) {
+        let write = [
+            "exec",
+            "-T",
+            "--user",
+            "etl",
+            "etl",
+            "touch",
+            "/var/lib/etl/inbox/users/new",
+        ];
+        let output = self.command(&write).output();
+        let printed = output.expect("Compose can be started").stderr;
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(printed.contains("Read-only"), "{printed}");
+        for (service, jobs) in [
+            ("etl", ["etl run", "etl verify"]),
+            ("archive", ["etl archive"; 2]),
+        ] {
+            for job in ["etl run", "etl verify", "etl archive"] {
+                let script =
+                    format!("BASH_ENV=/etc/etl/environment bash -c ': {job}; echo carried out'");
+                let printed = self.compose(&[
+                    "exec", "-T", "--user", "etl", service, "bash", "-c", &script,
+                ]);
+                assert_eq!(
+                    printed.contains("carried out"),
+                    jobs.contains(&job),
+                    "{service}, {job}"
+                );
+            }
+        }
+        let archive = ["exec", "-T", "--user", "etl", "archive", "etl", "archive"];
+        let summary = self.compose(&[&archive[..], &["--older-than", "0s", "--json"]].concat());
+        assert!(
+            summary.contains(&format!("\"archived\":{files},\"left\":{{}}")),
+            "{summary}"
+        );
+        assert_eq!(self.files(), 0);
     }
 
     /// Fails if somebody else on the machine may read an event or a log.
