@@ -34,3 +34,6 @@ comment on column etl.archiving.files is 'Files that were moved into archives, s
 comment on column etl.archiving.bytes is 'Bytes of the archives, since the first call.';
 comment on column etl.archiving.kept is 'Files that were old enough at the last call and stayed in the inbox.';
 comment on column etl.archiving.kept_since is 'When the oldest of them changed; null if there is none.';
+
+-- Finds the runs of the last hour among those of years.
+create index run_started on etl.run (started_at);

@@ -1,6 +1,5 @@
 -- What the runs did that began after a time and at a checkpoint: backfills, reconciling runs and retries read files
--- again that an earlier run has read. Runs are numbered as they begin, so the search ends at the first that is older.
--- Each run counts a file that stays pending again, so pending files are not counted.
+-- again that an earlier run has read. Each run counts a file that stays pending again, so pending files are not counted.
 select
   count(*) as runs,
   coalesce(sum(loaded + duplicates + rejected), 0)::bigint as files,
@@ -9,4 +8,4 @@ select
   coalesce(sum(rejected), 0)::bigint as rejected
 from etl.run
 where command = 'run'
-  and run_id > coalesce((select run_id from etl.run where started_at < $1 order by run_id desc limit 1), 0)
+  and started_at >= $1

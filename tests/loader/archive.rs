@@ -636,7 +636,7 @@ fn status_counts_what_could_be_archived() {
     let prometheus = loader.etl(&["status", "--format", "prometheus"]).out;
     for sample in [
         "etl_source_listed_files{source=\"users\",inbox=\"main\"} 0",
-        "etl_archived_files_total{source=\"users\",inbox=\"main\"} 1",
+        "etl_archive_files_total{source=\"users\",inbox=\"main\"} 1",
         "etl_source_archivable_files{source=\"users\",inbox=\"main\"} 0",
     ] {
         assert!(prometheus.contains(sample), "{prometheus}");

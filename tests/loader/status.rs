@@ -13,6 +13,8 @@ use crate::terminal::Terminal;
 
 /// Every field of the JSON object, as the README documents them; a change here is one there.
 const FIELDS: &str = "
+    archives[].archive_path archives[].archives archives[].bytes archives[].files archives[].inbox
+    archives[].kept archives[].kept_since archives[].last_archived_at archives[].source
     dimensions[].current_rows dimensions[].dimension dimensions[].is_estimate dimensions[].rows
     healthy
     last_hour.duplicates last_hour.files last_hour.loaded last_hour.rejected last_hour.runs
@@ -24,10 +26,10 @@ const FIELDS: &str = "
     runs[].command runs[].duplicates runs[].files runs[].finished_at runs[].inbox runs[].loaded
     runs[].pending runs[].rejected runs[].run_id runs[].since runs[].sources[] runs[].started_at
     runs[].versions_changed runs[].versions_closed runs[].versions_opened
-    sources[].advanced_at sources[].duplicates sources[].failing_since sources[].folder_path
+    sources[].advanced_at sources[].archivable sources[].archivable_since sources[].duplicates sources[].failing_since sources[].folder_path
     sources[].inbox sources[].last_failed_at sources[].last_failure sources[].last_scanned_at
-    sources[].loaded sources[].newest_event_at sources[].offset_at sources[].pending
-    sources[].pending_since sources[].rejected sources[].remaining sources[].running
+    sources[].listed sources[].loaded sources[].newest_event_at sources[].offset_at sources[].pending
+    sources[].pending_since sources[].rejected sources[].remaining sources[].running sources[].scan_ms
     sources[].source";
 
 /// The page, which must come with exit status 0 and fit on a terminal.
@@ -152,6 +154,8 @@ fn the_json_object_has_the_fields_that_are_documented() {
     loader.put("cards/bad.json", "[]");
     loader.run(&[]);
     age_checkpoints(&loader, "1 day", "true");
+    let to = loader.path("archive");
+    loader.etl(&["archive", "--to", to.to_str().expect("UTF-8")]);
     let mut fields = BTreeSet::new();
     collect(&json(&loader), String::new(), &mut fields);
     let expected: BTreeSet<String> = FIELDS.split_whitespace().map(str::to_owned).collect();

@@ -31,6 +31,8 @@ pub struct Status {
     pub health: Health,
     /// Open rejections, the most frequent first.
     pub rejections: Vec<RejectionStatus>,
+    /// What `etl archive` has done in each folder.
+    pub archives: Vec<ArchiveStatus>,
     /// What the dimensions hold.
     pub dimensions: Vec<DimensionStatus>,
     /// The newest runs that processed something, newest first.
@@ -63,6 +65,29 @@ pub struct Example {
     pub file_name: String,
     /// The reason as a sentence.
     pub detail: String,
+}
+
+/// What `etl archive` has done in a folder.
+#[derive(Debug, Serialize)]
+pub struct ArchiveStatus {
+    /// The source.
+    pub source: String,
+    /// Name of the inbox.
+    pub inbox: String,
+    /// Folder of the archives.
+    pub archive_path: String,
+    /// When the last call came to its end.
+    pub last_archived_at: DateTime<Utc>,
+    /// Archives that were made, since the first call.
+    pub archives: i64,
+    /// Files that were moved into them.
+    pub files: i64,
+    /// Bytes of the archives.
+    pub bytes: i64,
+    /// Files that were old enough at the last call and stayed.
+    pub kept: i64,
+    /// When the oldest of them changed.
+    pub kept_since: Option<DateTime<Utc>>,
 }
 
 /// What a dimension holds.

@@ -44,6 +44,7 @@ impl fmt::Display for Status {
         write_verdict(f, &self.health)?;
         writeln!(f)?;
         write_folders(f, &self.health.progress, Some(&self.rejections))?;
+        self.write_archivable(f)?;
         self.write_totals(f)?;
         self.write_dimensions(f)?;
         self.write_rejections(f)?;
@@ -139,24 +140,7 @@ fn write_folders(
         let sentence = format!("{files} of {} still to be read: {why}", status.folder);
         write_sentence(f, style, INDENT, &sentence)?;
     }
-    for status in &progress.sources {
-        if let Some(sentence) = archivable(progress, status) {
-            write_sentence(f, PLAIN, INDENT, &sentence)?;
-        }
-    }
     Ok(())
-}
-
-/// How many files of a folder could be in an archive and are not.
-fn archivable(progress: &Progress, status: &FolderStatus) -> Option<String> {
-    let (files, since) = (status.archivable?, status.archivable_since?);
-    Some(format!(
-        "{}: {} in the inbox changed over an hour ago, the oldest {}; last archive {}",
-        status.folder,
-        counted(files, "file"),
-        progress.age(since),
-        ago(progress, status.last_archived_at)
-    ))
 }
 
 /// The first columns of a table with a row for each folder.
@@ -176,6 +160,28 @@ fn folder_cells(progress: &Progress, folder: &Folder) -> Vec<String> {
 }
 
 impl Status {
+    /// How many files of each folder could be in an archive and are not.
+    fn write_archivable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = &self.health.progress;
+        for status in &progress.sources {
+            let (Some(files), Some(since)) = (status.archivable, status.archivable_since) else {
+                continue;
+            };
+            let last = self.archives.iter().find(|archive| {
+                archive.source == status.folder.source && archive.inbox == status.folder.inbox
+            });
+            let sentence = format!(
+                "{}: {} in the inbox changed over an hour ago, the oldest {}; last archive {}",
+                status.folder,
+                counted(files, "file"),
+                progress.age(since),
+                ago(progress, last.map(|archive| archive.last_archived_at))
+            );
+            write_sentence(f, PLAIN, INDENT, &sentence)?;
+        }
+        Ok(())
+    }
+
     fn write_totals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let progress = &self.health.progress;
         let mut header = folder_header(progress, "since the first run");

@@ -75,12 +75,6 @@ pub struct FolderStatus {
     pub archivable: Option<i64>,
     /// When the oldest of them changed.
     pub archivable_since: Option<DateTime<Utc>>,
-    /// When `etl archive` last came to its end here.
-    pub last_archived_at: Option<DateTime<Utc>>,
-    /// Folder of its archives.
-    pub archive_path: Option<String>,
-    /// Files that it has moved into archives, since the first call.
-    pub archived: i64,
     /// The file that has been pending longest.
     #[serde(skip)]
     pub oldest_pending: Option<PendingFile>,

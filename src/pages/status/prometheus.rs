@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Formatter};
 
 use chrono::{DateTime, Utc};
 
-use super::{Folder, FolderStatus, Status};
+use super::{ArchiveStatus, Folder, FolderStatus, Status};
 use crate::escape::printable;
 
 /// A status that is displayed as a page for Prometheus.
@@ -147,19 +147,36 @@ impl Page<'_> {
             "When the oldest of them changed, 0 if there is none.",
             self.by_folder(|status| seconds(status.archivable_since)),
         )?;
+        let by_archive = |value: fn(&ArchiveStatus) -> String| {
+            let archives = self.0.archives.iter();
+            archives.map(move |archive| {
+                let labels = vec![
+                    ("source", archive.source.as_str()),
+                    ("inbox", archive.inbox.as_str()),
+                ];
+                (labels, value(archive))
+            })
+        };
         write_metric(
             f,
-            "etl_source_last_archived_timestamp_seconds",
+            "etl_archive_last_timestamp_seconds",
             Kind::Gauge,
-            "When etl archive last came to its end in the folder, 0 if it never has.",
-            self.by_folder(|status| seconds(status.last_archived_at)),
+            "When etl archive last came to its end in the folder.",
+            by_archive(|archive| seconds(Some(archive.last_archived_at))),
         )?;
         write_metric(
             f,
-            "etl_archived_files_total",
+            "etl_archive_files_total",
             Kind::Counter,
             "Files moved into archives.",
-            self.by_folder(|status| status.archived.to_string()),
+            by_archive(|archive| archive.files.to_string()),
+        )?;
+        write_metric(
+            f,
+            "etl_archive_kept_files",
+            Kind::Gauge,
+            "Files that were old enough at the last etl archive and stayed in the inbox.",
+            by_archive(|archive| archive.kept.to_string()),
         )
     }
 

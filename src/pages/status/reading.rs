@@ -7,8 +7,8 @@ use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Row, Transaction};
 
 use super::{
-    DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, PendingFile, Progress,
-    RejectionStatus, RunStatus, Status,
+    ArchiveStatus, DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, PendingFile,
+    Progress, RejectionStatus, RunStatus, Status,
 };
 use crate::clock;
 use crate::entity::Kind;
@@ -62,6 +62,7 @@ pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, 
     Ok(Status {
         health: health(&mut snapshot, stale_after)?,
         rejections: rejections(&mut snapshot)?,
+        archives: archives(&mut snapshot)?,
         dimensions: dimensions(&mut snapshot)?,
         runs: runs(&mut snapshot)?,
     })
@@ -146,9 +147,6 @@ fn folder_status(row: &Row) -> Result<FolderStatus, Error> {
         scan_ms: get(row, "scan_ms")?,
         archivable: get(row, "archivable")?,
         archivable_since: get(row, "archivable_since")?,
-        last_archived_at: get(row, "last_archived_at")?,
-        archive_path: get(row, "archive_path")?,
-        archived: get(row, "archived")?,
         oldest_pending,
     })
 }
@@ -195,6 +193,24 @@ fn rejections(snapshot: &mut Transaction<'_>) -> Result<Vec<RejectionStatus>, Er
         })
     };
     rows.iter().map(rejection).collect()
+}
+
+fn archives(snapshot: &mut Transaction<'_>) -> Result<Vec<ArchiveStatus>, Error> {
+    let sql = include_str!("../../../sql/status/archiving.sql");
+    let archive = |row: &Row| {
+        Ok(ArchiveStatus {
+            source: get(row, "source")?,
+            inbox: get(row, "inbox")?,
+            archive_path: get(row, "archive_path")?,
+            last_archived_at: get(row, "last_archived_at")?,
+            archives: get(row, "archives")?,
+            files: get(row, "files")?,
+            bytes: get(row, "bytes")?,
+            kept: get(row, "kept")?,
+            kept_since: get(row, "kept_since")?,
+        })
+    };
+    query(snapshot, sql, &[])?.iter().map(archive).collect()
 }
 
 fn dimensions(snapshot: &mut Transaction<'_>) -> Result<Vec<DimensionStatus>, Error> {
