@@ -19,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::entity::{Kind, Listed, for_each_entity};
+use crate::entity::{Kind, Listed, Reader, for_each_entity};
 pub use rejection::{Reason, Refusal, Rejection};
 pub use subject::subject;
 pub use time::parse as parse_time;
@@ -155,8 +155,8 @@ pub fn accept(bytes: &[u8], ahead: Ahead) -> Result<AnyEvent, Refusal> {
 fn read<E: Recorded>(document: &mut Document<'_>) -> Result<AnyEvent, Rejection> {
     Ok(E::wrap(Event {
         event_id: document.metadata.uuid("event_id")?,
-        event_at: document.metadata.point_in_time("event_at")?,
-        entity_id: document.payload.whole("id")?,
+        event_at: document.metadata.time("event_at")?,
+        entity_id: document.payload.integer("id")?,
         state: E::read(&mut document.payload)?,
         extra: document.extra()?,
     }))
