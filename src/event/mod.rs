@@ -228,6 +228,6 @@ mod tests {
         };
         assert!(at("2027-01-01 00:00:00").is_ok());
         let refusal = at("2027-01-01 00:00:00.000001").expect_err("it is a day ahead");
-        assert!(refusal.contains("more than 1day after"), "{refusal}");
+        assert!(refusal.contains("more than 1 day after"), "{refusal}");
     }
 }

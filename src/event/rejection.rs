@@ -118,7 +118,7 @@ pub enum Rejection {
     /// `metadata.event_at` is so far ahead of the file's change time that it would hide every real
     /// event of its key until then.
     #[error(
-        "metadata.event_at is {event_at}, more than {} after the file changed (--max-ahead)", humantime::format_duration(*.max_ahead)
+        "metadata.event_at is {event_at}, more than {} after the file changed (--max-ahead)", spelled_out(*.max_ahead)
     )]
     FromTheFuture {
         /// The time of the event.
@@ -276,6 +276,18 @@ impl Rejection {
 fn known_types() -> String {
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     names.join(" or ")
+}
+
+/// A length of time with blanks between numbers and units: `1 day 12 h`.
+fn spelled_out(length: Duration) -> String {
+    let mut text = String::new();
+    for char in humantime::format_duration(length).to_string().chars() {
+        if char.is_alphabetic() && text.ends_with(|last: char| last.is_ascii_digit()) {
+            text.push(' ');
+        }
+        text.push(char);
+    }
+    text
 }
 
 /// A value from a document as a sentence can show it: escaped, in quotes, and not too long.
