@@ -329,8 +329,8 @@ build() {
   echo "Building (the first time takes some minutes) ..."
   # One package at a time: built together, crates that both need would take on the features of both, and `cargo build`
   # by hand would compile `etl` again.
-  attend cargo build --release --locked || die "the build of etl failed"
-  attend cargo build --release --locked --package services || die "the build of the services failed"
+  attend cargo build --release --locked || die "the build of etl failed; the compiler's messages are above"
+  attend cargo build --release --locked --package services || die "the build of the services failed; the compiler's messages are above"
 }
 
 # start_service NAME: starts a service that writes events.
@@ -537,7 +537,7 @@ run_docker() {
   export ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
   # One of the services that share the image: all three would build it in turn.
-  quietly compose build etl || die "the build failed, as said above"
+  quietly compose build etl || die "the build failed; the compiler's messages are above"
   take_data
   if ((EUID == 0)); then chown -R "$SERVICE_USER" data/events data/logs; fi
   echo "Starting the warehouse, the services and the loader ..."
