@@ -25,8 +25,8 @@ readonly LOAD_EVERY=5
 # Seconds that PostgreSQL gets to answer. Recovery after a crash is what can take long.
 readonly DATABASE_PATIENCE=60
 
-# The first port to try: not PostgreSQL's own, which may be taken by a server that is none of our business.
-readonly FIRST_PORT=54320
+# The first port to try, and how many: not PostgreSQL's own, which may be taken by a server that is none of our business.
+readonly FIRST_PORT=54320 PORTS=100
 
 # The oldest major version of PostgreSQL that the warehouse runs on.
 readonly OLDEST_POSTGRES=14
@@ -267,36 +267,42 @@ make_cluster() {
   mv "$new" data/postgres
 }
 
-# free_port: prints the first port on which nobody answers.
-free_port() {
-  local port=$FIRST_PORT
-  while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do ((port += 1)); done
-  echo "$port"
-}
-
-# start_database: starts PostgreSQL on a port of this machine alone, and waits until it answers.
+# start_database: starts PostgreSQL on a port of this machine alone, and makes the warehouse's database. The first port
+# that its server can take is the one: a port that is free at a glance can be another clone's an instant later.
 start_database() {
   [[ -e data/postgres ]] || make_cluster
-  export DB_HOST=127.0.0.1 DB_PORT
-  DB_PORT=$(free_port)
-  # A session of its own, so that a Ctrl-C in the terminal does not reach it before the warehouse has been shown. No
-  # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
-  (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
-    -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
-    >>data/logs/postgres.log 2>&1 {folder_lock}<&- &
-  # Bash is not to print a line about its end.
-  disown $!
-  local server=$! deadline=$((SECONDS + DATABASE_PATIENCE))
-  remember postgres "$server"
-  until database_ready "$server"; do
-    if ! running postgres >/dev/null || ((SECONDS > deadline)); then
-      die "PostgreSQL did not start: see the end of data/logs/postgres.log"
-    fi
-    attend sleep 0.1
+  export DB_HOST=127.0.0.1 DB_PORT=$FIRST_PORT
+  until start_server; do
+    ((DB_PORT += 1))
+    ((DB_PORT < FIRST_PORT + PORTS)) || die "the ports $FIRST_PORT to $((DB_PORT - 1)) are all taken"
   done
   create_database ||
     die "data/postgres was made with other settings than database.env has: put those back, or start without --keep"
   database_up=true
+}
+
+# start_server: starts PostgreSQL on the port and waits until it answers. Fails if another program has the port.
+start_server() {
+  local log=data/logs/postgres.log
+  local before server deadline=$((SECONDS + DATABASE_PATIENCE))
+  before=$(stat -c %s "$log" 2>/dev/null) || before=0
+  # A session of its own, so that a Ctrl-C in the terminal does not reach it before the warehouse has been shown. No
+  # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
+  (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
+    -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
+    >>"$log" 2>&1 {folder_lock}<&- &
+  server=$!
+  # Bash is not to print a line about its end.
+  disown "$server"
+  remember postgres "$server"
+  until database_ready "$server"; do
+    if ! running postgres >/dev/null; then
+      ! tail -c "+$((before + 1))" "$log" | grep -q 'could not create any TCP/IP sockets' || return 1
+      die "PostgreSQL did not start: see the end of $log"
+    fi
+    ((SECONDS <= deadline)) || die "PostgreSQL did not answer within $DATABASE_PATIENCE s: see the end of $log"
+    attend sleep 0.1
+  done
 }
 
 # database_ready PID: whether the server of that process accepts connections. Asked of its own file: on the port,
