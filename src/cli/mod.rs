@@ -2,6 +2,7 @@
 //! with its name.
 
 pub mod error;
+mod explain;
 mod history;
 mod inbox;
 mod log;
@@ -17,6 +18,7 @@ mod verify;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use explain::ExplainArguments;
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
@@ -38,6 +40,7 @@ pub use verify::VerifyArguments;
   etl history card 42     what happened to a card
   etl report page.html    a page of charts: freshness, volume, rejections, lateness
   etl rejected list       the rejected files that are open
+  etl explain 23505       what a code in the log or on a page means, and what to do
   etl verify              compare the warehouse with its events, and the inbox with the tables
   etl rebuild card 42     compute the versions of a card from its events again
   etl migrate             create the schema or migrate it, as its owner
@@ -108,6 +111,9 @@ pub enum Command {
     /// List, show, retry and dismiss rejected files
     #[command(subcommand)]
     Rejected(RejectedCommand),
+
+    /// Explain a code: a reason, a problem, a word of the log, an error of PostgreSQL
+    Explain(ExplainArguments),
 
     /// Compare the warehouse with what its events make, and the inbox with the tables
     Verify(VerifyArguments),

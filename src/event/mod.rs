@@ -7,6 +7,7 @@
 
 mod document;
 mod members;
+mod reason;
 mod rejection;
 mod storable;
 mod subject;
@@ -20,7 +21,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::entity::{Kind, Listed, Reader, for_each_entity};
-pub use rejection::{Reason, Refusal, Rejection};
+pub use reason::Reason;
+pub use rejection::{Refusal, Rejection};
 pub use subject::subject;
 pub use time::parse as parse_time;
 

@@ -1,10 +1,8 @@
-//! Why a document is not an event: a code for machines and a sentence for people.
+//! Why a document is not an event: a sentence for people. [`super::Reason`] is the code for machines.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use thiserror::Error;
 
 use crate::entity::Kind;
@@ -184,78 +182,7 @@ pub enum Rejection {
     },
 }
 
-/// Makes the reasons of the kinds of [`Rejection`], of which there has to be one for each.
-macro_rules! reasons {
-    ($($kind:ident $code:literal)*) => {
-        /// The kinds of rejections, of which each has a code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Reason {
-            $(
-                #[doc = concat!("`", $code, "`")]
-                $kind,
-            )*
-        }
-
-        impl Reason {
-            /// All of them.
-            const ALL: &[Reason] = &[$(Reason::$kind),*];
-
-            /// The code, as in `landing.rejected_event.reason`. Codes never change their meaning.
-            pub fn code(self) -> &'static str {
-                match self {
-                    $(Reason::$kind => $code,)*
-                }
-            }
-        }
-
-        impl Rejection {
-            /// Which kind it is.
-            fn reason(&self) -> Reason {
-                match self {
-                    $(Rejection::$kind { .. } => Reason::$kind,)*
-                }
-            }
-        }
-    };
-}
-
-reasons! {
-    Truncated "truncated"
-    NotUtf8 "not_utf8"
-    InvalidJson "invalid_json"
-    NotAnObject "not_an_object"
-    DuplicateField "duplicate_field"
-    MissingField "missing_field"
-    WrongType "wrong_type"
-    OutOfRange "out_of_range"
-    InvalidTime "invalid_time"
-    InvalidEventId "invalid_event_id"
-    UnknownType "unknown_type"
-    FromTheFuture "from_the_future"
-    InvalidText "invalid_text"
-    TooDeep "too_deep"
-    TooLarge "too_large"
-    Unreadable "unreadable"
-    ConflictingEvent "conflicting_event"
-    BrokenTimeline "broken_timeline"
-}
-
-impl ValueEnum for Reason {
-    fn value_variants<'a>() -> &'a [Reason] {
-        Reason::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.code()))
-    }
-}
-
 impl Rejection {
-    /// The code of its reason.
-    pub fn code(&self) -> &'static str {
-        self.reason().code()
-    }
-
     /// Whether the file was not read, so that the database has no document of it.
     pub fn is_unread(&self) -> bool {
         matches!(
