@@ -53,8 +53,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// The warehouse, as postgresql://user:password@host:port/database. Better set in the
-    /// environment, where a process list does not show it. Without it, DB_HOST, DB_PORT,
+    /// The warehouse, as postgresql://user:password@host:port/database. In user and password write
+    /// @ / ? : % as %40 %2F %3F %3A %25; connect_timeout= is in seconds (10), and
+    /// ?host=NAME&hostaddr=ADDRESS reaches a name at another address. Better set in the environment,
+    /// where a process list does not show it. Without it, DB_HOST, DB_PORT,
     /// POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used. Encryption is set with
     /// ?sslmode=verify-full&sslrootcert=FILE, or in PGSSLMODE and PGSSLROOTCERT
     #[arg(
