@@ -47,6 +47,7 @@ mod pace;
 mod pooler;
 mod prometheus;
 mod proxy;
+mod readme;
 mod rebuild;
 mod rejected;
 mod replaced_files;
