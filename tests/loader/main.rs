@@ -44,6 +44,7 @@ mod new_attribute;
 mod numbers;
 mod obstacle;
 mod pace;
+mod package;
 mod pooler;
 mod prometheus;
 mod proxy;
