@@ -2,13 +2,14 @@
 # Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, and
 # `etl run` every 5 seconds. Ctrl-C stops it all and shows what is in the warehouse.
 #
-# usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native]
+# usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native] [--yes]
 #        ./rerun.sh compose ARGUMENT...   Docker Compose for the containers, such as: compose logs --follow etl
 #
 #   --keep      go on with the data of the last run; without it every run starts fresh
 #   --for TIME  stop by itself after a time such as 30s or 2m
 #   --docker    run in containers; so it does by itself where a Docker engine answers
 #   --native    run on this machine, without containers
+#   --yes       install what is missing without asking: Rust and Debian's packages
 #
 # All that it makes is its containers, their volume and data/; ./clean.sh removes it. While one runs, another one in the
 # same folder refuses to start. The warehouse's user and password are in database.env. With containers, DWH_PORT is its
@@ -18,6 +19,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
+source src/package/requirements.sh
 
 # Seconds from the start of one load to the start of the next.
 readonly LOAD_EVERY=5
@@ -32,6 +34,7 @@ readonly FIRST_PORT=54320 PORTS=100
 readonly OLDEST_POSTGRES=14
 
 keep=false
+agreed=false
 way= # docker or native; empty: whichever there is
 duration=
 readonly inbox=data/events/inbox programs=${CARGO_TARGET_DIR:-target}/release
@@ -42,7 +45,7 @@ child= # the process that attend waits for
 declare -A services=() # the number of each service's process; empty: the service has ended
 
 usage() {
-  sed -n '2,18s/^# \{0,1\}//p' rerun.sh
+  sed -n '2,19s/^# \{0,1\}//p' rerun.sh
 }
 
 # misuse TEXT: ends the script with what is wrong about its arguments.
@@ -210,24 +213,12 @@ find_postgres() {
   return 1
 }
 
-# install_postgres: installs Debian's package, without the cluster that it would otherwise make and start.
-install_postgres() {
-  local settings=/etc/postgresql-common/createcluster.d/rerun.conf status=0
-  echo "No PostgreSQL server here: installing Debian's package postgresql ..."
-  mkdir -p "${settings%/*}"
-  echo 'create_main_cluster = false' >"$settings"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y postgresql; } >/dev/null || status=$?
-  rm -f "$settings"
-  rmdir --ignore-fail-on-non-empty "${settings%/*}"
-  ((status == 0)) || die "the package postgresql could not be installed: see apt-get's message above"
-}
-
 # need_postgres: finds PostgreSQL's programs, or installs them where that is this script's to do.
 need_postgres() {
   find_postgres && return
   [[ -z ${PG_BIN-} ]] || die "PG_BIN=$PG_BIN holds no PostgreSQL $OLDEST_POSTGRES or later (postgres, initdb, psql)"
   if ((EUID == 0)) && [[ -e /etc/debian_version ]]; then
-    install_postgres
+    install_packages postgresql
     find_postgres && return
   fi
   die "no PostgreSQL server, $OLDEST_POSTGRES or later: install the package postgresql, or set PG_BIN to its folder"
@@ -323,12 +314,6 @@ SQL
 }
 
 # ---- The programs
-
-# need_cargo: finds cargo, also where rustup has just put it and no new shell was opened since.
-need_cargo() {
-  PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
-  command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup"
-}
 
 # build: builds the three programs.
 build() {
@@ -433,7 +418,10 @@ run_native() {
   end_with stop_all
   refuse_containers
   read_settings
-  need_cargo
+  # Without cargo there is no Docker either, or it was not wanted.
+  if ! find_cargo; then
+    if find_postgres; then install_rust "$agreed"; else install_rust "$agreed" postgresql; fi
+  fi
   need_postgres
   build
   take_data
@@ -576,6 +564,7 @@ while (($# > 0)); do
   case $1 in
   --keep) keep=true ;;
   --docker | --native) way=${1#--} ;;
+  --yes) agreed=true ;;
   --for)
     duration=$(seconds "${2-}") || misuse "--for takes a time such as 30s or 2m"
     shift

@@ -26,9 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_PORT: u16 = 54_320;
 
 /// The scripts, and the files they read.
-const SHIPPED: [&str; 5] = [
+const SHIPPED: [&str; 6] = [
     "rerun.sh",
     "clean.sh",
+    "src/package/requirements.sh",
     "database.env",
     "docker-compose.yml",
     "Dockerfile",
@@ -188,11 +189,11 @@ impl Folder {
         // PostgreSQL's own user has to reach its data.
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o755))
             .expect("the folder is ours");
+        for place in ["programs", "target/release", "src/package"] {
+            fs::create_dir_all(folder.path(place)).expect("the folder is ours");
+        }
         for file in SHIPPED {
             fs::copy(root.join(file), folder.path(file)).expect("the folder is ours");
-        }
-        for place in ["programs", "target/release"] {
-            fs::create_dir_all(folder.path(place)).expect("the folder is ours");
         }
         let programs = [
             ("etl", PathBuf::from(env!("CARGO_BIN_EXE_etl"))),
