@@ -136,13 +136,7 @@ impl Cards {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cards: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::exit_code("cards", run(&Arguments::parse()))
 }
 
 fn run(

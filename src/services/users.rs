@@ -71,13 +71,7 @@ struct UserEvent<'a> {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("users: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::exit_code("users", run(&Arguments::parse()))
 }
 
 fn run(
