@@ -39,7 +39,7 @@ have_image() {
 }
 
 # run_in_container NAME...: runs the tests in a container of the Dockerfile's own toolchain, with a PostgreSQL server, over
-# these sources, which it cannot change.
+# these sources, which it cannot change. Its /tmp is a volume: a file in a layer of the image changes its inode.
 run_in_container() {
   local image options=() name
   echo "cargo is not here: running the tests in a container (the first time takes some minutes) ..."
@@ -58,7 +58,7 @@ DOCKERFILE
     options+=(--env ETL_FIXTURE=/fixture --volume "$(realpath "$ETL_FIXTURE"):/fixture:ro")
   fi
   exec docker run --rm --init "${options[@]}" --volume "$PWD:$PWD:ro" --workdir "$PWD" \
-    --volume etl-tests:/cache --env CARGO_HOME=/cache/cargo --env CARGO_TARGET_DIR=/cache/target \
+    --volume /tmp --volume etl-tests:/cache --env CARGO_HOME=/cache/cargo --env CARGO_TARGET_DIR=/cache/target \
     "$image" tests/run.sh "$@"
 }
 
