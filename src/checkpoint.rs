@@ -33,6 +33,18 @@ pub struct Checkpoint {
 pub const BLOCKED_AFTER: Duration = Duration::from_secs(300);
 
 impl Checkpoint {
+    /// That of a folder which no run has scanned.
+    pub fn new(source: Source) -> Checkpoint {
+        Checkpoint {
+            source,
+            folder: None,
+            offset: None,
+            pending: 0,
+            pending_since: None,
+            remaining: 0,
+        }
+    }
+
     /// Whether a file has been pending for so long that it blocks the checkpoint.
     pub fn is_blocked(&self, now: FileTime) -> bool {
         self.pending_since

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 const NANOS_PER_MICRO: i64 = 1_000;
 
 /// Nanoseconds in a second.
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
+pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A time as the file system stamps it: nanoseconds since 1970-01-01 UTC.
 ///

@@ -7,11 +7,13 @@
 //!   come.
 //! - The outside: the [`inbox`] knows files, the [`warehouse`] PostgreSQL.
 //! - A [`run`] composes them: claim, scan, read, accept, load, advance.
+//! - The [`archive`] takes files out of the inbox once the warehouse has their content.
 //! - The [`pages`] read what runs leave behind.
 //! - The command line comes last: [`cli`].
 
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;

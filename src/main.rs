@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use etl::archive;
 use etl::cli::error::Error;
 use etl::cli::{
-    Cli, Command, ExplainArguments, Format, HistoryArguments, RebuildArguments, RejectedCommand,
-    ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
+    ArchiveArguments, Cli, Command, ExplainArguments, Format, HistoryArguments, RebuildArguments,
+    RejectedCommand, ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
 };
 use etl::escape::json_line;
 use etl::logging;
@@ -52,6 +53,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Explain(arguments) => explain_codes(arguments),
         Command::Verify(arguments) => verify_all(&address()?, arguments),
         Command::Rebuild(arguments) => rebuild(&address()?, arguments),
+        Command::Archive(arguments) => archive_files(&address()?, arguments),
         Command::Migrate => migrate(&address()?),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
         Command::Man(arguments) => print(shell::manual_page(&arguments.words)?),
@@ -198,6 +200,18 @@ fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, 
         signal.end();
     }
     Ok(success_or(FAILED, rebuilt.counts.keys_failed == 0))
+}
+
+fn archive_files(address: &Address, arguments: &ArchiveArguments) -> Result<ExitCode, Error> {
+    let outcome = archive::archive(address, &arguments.options());
+    outcome.log();
+    if let archive::outcome::Ending::Interrupted(signal) = outcome.ending {
+        signal.end();
+    }
+    if arguments.json {
+        print_json(&outcome)?;
+    }
+    Ok(success_or(FAILED, outcome.succeeded()))
 }
 
 fn migrate(address: &Address) -> Result<ExitCode, Error> {

@@ -44,6 +44,15 @@ impl Source {
         sources.iter().map(|source| source.name()).collect()
     }
 
+    /// Those that were selected, in order and each once; all of them if none was.
+    pub fn selected(sources: &[Source]) -> Vec<Source> {
+        Source::ALL
+            .iter()
+            .copied()
+            .filter(|source| sources.is_empty() || sources.contains(source))
+            .collect()
+    }
+
     /// The source with this name.
     pub fn named(name: &str) -> Option<Source> {
         Source::ALL

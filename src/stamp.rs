@@ -16,6 +16,17 @@ pub struct FileStamp {
     pub changed: FileTime,
 }
 
+/// Whose a file is and who may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileRights {
+    /// Permission bits.
+    pub mode: u32,
+    /// Number of the user.
+    pub user: u32,
+    /// Number of the group.
+    pub group: u32,
+}
+
 /// What identifies a folder and cannot be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FolderIdentity {

@@ -1,5 +1,5 @@
 -- Compares events whose identity is already loaded with the loaded ones: whether the content is the same (a duplicate)
--- or not (a conflict), and which file the loaded one came in. Parallel arrays, one element an event.
+-- or not (a conflict), and the file that the loaded one came in, with its modification time. Parallel arrays, one element an event.
 with incoming as materialized (
   select entity_id, event_id, event_at, extra::jsonb as extra, {attributes}, position
   from unnest(
@@ -11,7 +11,7 @@ select
   incoming.position,
   (event.event_at, event.extra, {event.attributes})
     is not distinct from (incoming.event_at, incoming.extra, {incoming.attributes}) as is_duplicate,
-  event.file_name
+  event.file_name, event.file_modified_at
 from incoming
 inner join landing.{entity}_event as event
   on event.{entity}_id = incoming.entity_id and event.event_id = incoming.event_id

@@ -31,8 +31,16 @@ select
   coalesce(checkpoint.rejected, 0) as rejected,
   checkpoint.failing_since,
   checkpoint.last_failed_at,
-  checkpoint.last_failure
+  checkpoint.last_failure,
+  checkpoint.listed,
+  checkpoint.scan_ms,
+  checkpoint.archivable,
+  checkpoint.archivable_since,
+  archiving.last_archived_at,
+  archiving.archive_path,
+  coalesce(archiving.files, 0) as archived
 from source
 full join etl.checkpoint on checkpoint.source = source.name
 left join oldest_pending on oldest_pending.source = checkpoint.source and oldest_pending.inbox = checkpoint.inbox
+left join etl.archiving on archiving.source = checkpoint.source and archiving.inbox = checkpoint.inbox
 order by source.place, checkpoint.source, checkpoint.inbox

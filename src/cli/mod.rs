@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `etl`. A command's arguments and examples are in the file
 //! with its name.
 
+mod archive;
 pub mod error;
 mod explain;
 mod history;
@@ -18,6 +19,7 @@ mod verify;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use archive::ArchiveArguments;
 pub use explain::ExplainArguments;
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
@@ -43,6 +45,7 @@ pub use verify::VerifyArguments;
   etl explain 23505       what a code in the log or on a page means, and what to do
   etl verify              compare the warehouse with its events, and the inbox with the tables
   etl rebuild card 42     compute the versions of a card from its events again
+  etl archive             move loaded files out of the inbox (from cron, every hour)
   etl migrate             create the schema or migrate it, as its owner
 
 Exit status: 0 done, 1 failed, not sound (verify) or not healthy (status --check), 2 wrong usage,
@@ -122,6 +125,9 @@ pub enum Command {
 
     /// Compute the versions of users and cards from their events again
     Rebuild(RebuildArguments),
+
+    /// Move files of the inbox into archives once the database has their content
+    Archive(ArchiveArguments),
 
     /// Create the schema of the warehouse or migrate it, as its owner
     #[command(

@@ -89,17 +89,10 @@ pub struct RunArguments {
 impl RunArguments {
     /// What the run is asked to do.
     pub fn options(&self) -> Options {
-        let mut sources = if self.sources.is_empty() {
-            Source::ALL.to_vec()
-        } else {
-            self.sources.clone()
-        };
-        sources.sort();
-        sources.dedup();
         Options {
             inbox: self.inbox.inbox.clone(),
             inbox_name: self.inbox.inbox_name.clone(),
-            sources,
+            sources: Source::selected(&self.sources),
             from: match self.since {
                 Some(Since(time)) => From::Time(time),
                 None if self.reconcile => From::UnknownNames,

@@ -1,5 +1,6 @@
 //! `etl verify`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,7 @@ use crate::pages::verify::VerifyOptions;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   etl verify          from cron, once a night; exit status 1 if anything is wrong
+  etl verify --archive data/events/archive
   etl verify --json")]
 pub struct VerifyArguments {
     /// The inbox.
@@ -22,6 +24,11 @@ pub struct VerifyArguments {
     /// that need not be loaded yet
     #[arg(long, default_value = "60s", value_parser = age, value_name = "AGE")]
     overlap: Duration,
+
+    /// Verify the archives in this folder, too: whether each is whole, and the database has the content
+    /// of each file in it
+    #[arg(long, value_name = "FOLDER")]
+    archive: Option<PathBuf>,
 
     /// Print one JSON object
     #[arg(long)]
@@ -35,6 +42,7 @@ impl VerifyArguments {
             inbox: self.inbox.inbox.clone(),
             inbox_name: self.inbox.inbox_name.clone(),
             overlap: self.overlap,
+            archive: self.archive.clone(),
         }
     }
 }

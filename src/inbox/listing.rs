@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
@@ -20,6 +21,40 @@ const BLOCK: usize = 1 << 20;
 /// Bytes of a name that the services give, with its length: a UUID and `.json`.
 const USUAL_NAME: usize = 42;
 
+/// Age from which files count as old: the default of `etl archive --older-than`. They are loaded long
+/// before, unless no run has come along.
+pub const OLD_AFTER: Duration = Duration::from_secs(3_600);
+
+/// How many event files a folder has, whether a run reads them or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// All of them.
+    pub files: u64,
+    /// Those that changed more than [`OLD_AFTER`] ago.
+    pub old: u64,
+    /// Change time of the oldest of those.
+    pub oldest: Option<FileTime>,
+}
+
+impl Census {
+    fn count(&mut self, changed: FileTime, old_before: FileTime) {
+        self.files += 1;
+        if changed < old_before {
+            self.old += 1;
+            self.oldest = Some(self.oldest.map_or(changed, |oldest| oldest.min(changed)));
+        }
+    }
+
+    fn add(&mut self, other: Census) {
+        self.files += other.files;
+        self.old += other.old;
+        self.oldest = match (self.oldest, other.oldest) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// The files that a scan found.
 ///
 /// There can be millions, so names are packed into blocks, each behind its length, and a file takes
@@ -32,6 +67,8 @@ pub struct Listing {
     pub faults: Vec<(Vec<u8>, io::Error)>,
     /// Links, FIFOs, folders and the like, which are never events.
     pub not_regular: Vec<(Vec<u8>, FileStamp)>,
+    /// What the folder has, whether it was kept or not.
+    pub census: Census,
 }
 
 /// One file of a [`Listing`].
@@ -49,6 +86,7 @@ struct Share {
     files: Vec<ListedFile>,
     faults: Vec<(Vec<u8>, io::Error)>,
     not_regular: Vec<(Vec<u8>, FileStamp)>,
+    census: Census,
 }
 
 impl Folder {
@@ -64,26 +102,29 @@ impl Folder {
         from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
     ) -> Result<Listing, FolderError> {
-        let mut blocks = Vec::new();
-        let mut block: Vec<u8> = Vec::with_capacity(BLOCK);
-        for entry in Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))? {
-            let entry = entry.map_err(|errno| self.failure(errno))?;
-            let name = entry.file_name().to_bytes();
-            // The system allows 255 bytes.
-            let Ok(length) = u8::try_from(name.len()) else {
-                continue;
-            };
-            if !is_event_name(name) {
-                continue;
-            }
-            if block.len() + 1 + name.len() > BLOCK {
-                blocks.push(std::mem::replace(&mut block, Vec::with_capacity(BLOCK)));
-            }
-            block.push(length);
-            block.extend_from_slice(name);
-        }
-        block.shrink_to_fit();
-        blocks.push(block);
+        let names = self.names()?.next(usize::MAX)?.unwrap_or_default();
+        Ok(self.stat(names, from, keeps))
+    }
+
+    /// Begins to list the names of the event files.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn names(&self) -> Result<Names<'_>, FolderError> {
+        Ok(Names {
+            folder: self,
+            entries: Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))?,
+        })
+    }
+
+    /// Stats files by name, and keeps those that [`Folder::scan`] keeps.
+    pub fn stat(
+        &self,
+        NameBlocks(blocks): NameBlocks,
+        from: Option<FileTime>,
+        keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
+    ) -> Listing {
         let names: usize = blocks.iter().map(Vec::len).sum();
         // Each call waits for the kernel alone, so the cores share the names.
         let parts = parts(&blocks, cores::share(names / USUAL_NAME) * USUAL_NAME);
@@ -98,9 +139,10 @@ impl Folder {
             listing.files.extend(share.files);
             listing.faults.extend(share.faults);
             listing.not_regular.extend(share.not_regular);
+            listing.census.add(share.census);
         }
         listing.sort();
-        Ok(listing)
+        listing
     }
 
     fn stat_all(
@@ -112,12 +154,14 @@ impl Folder {
         keeps: &impl Fn(&[u8], &FileStamp) -> bool,
     ) -> Share {
         let mut share = Share::default();
+        let old_before = FileTime::from(self.clock.now()).before(OLD_AFTER);
         let mut start = range.start;
         while start < range.end {
             let name = name_at(&blocks[block], start);
             match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
                     let stamp = self.stamp_of(&stat);
+                    share.census.count(stamp.changed, old_before);
                     let is_due = from.is_none_or(|from| stamp.changed >= from);
                     if !is_due || !keeps(name, &stamp) {
                         // Processed already, or none of this run's business.
@@ -137,6 +181,52 @@ impl Folder {
             start += 1 + name.len();
         }
         share
+    }
+}
+
+/// The names of the event files of a folder, in the order of the file system. Files that are removed
+/// meanwhile hide no other.
+pub struct Names<'f> {
+    folder: &'f Folder,
+    entries: Dir,
+}
+
+/// Names of event files, packed: each behind its length.
+#[derive(Debug, Default)]
+pub struct NameBlocks(Vec<Vec<u8>>);
+
+impl Names<'_> {
+    /// The next names, at most `limit` of them; `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn next(&mut self, limit: usize) -> Result<Option<NameBlocks>, FolderError> {
+        let mut blocks = Vec::new();
+        let mut block: Vec<u8> = Vec::with_capacity(BLOCK);
+        let mut count = 0;
+        while count < limit
+            && let Some(entry) = self.entries.next()
+        {
+            let entry = entry.map_err(|errno| self.folder.failure(errno))?;
+            let name = entry.file_name().to_bytes();
+            // The system allows 255 bytes.
+            let Ok(length) = u8::try_from(name.len()) else {
+                continue;
+            };
+            if !is_event_name(name) {
+                continue;
+            }
+            if block.len() + 1 + name.len() > BLOCK {
+                blocks.push(std::mem::replace(&mut block, Vec::with_capacity(BLOCK)));
+            }
+            block.push(length);
+            block.extend_from_slice(name);
+            count += 1;
+        }
+        block.shrink_to_fit();
+        blocks.push(block);
+        Ok((count > 0).then_some(NameBlocks(blocks)))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The inbox: the folders in which the services drop their files.
 //!
 //! A [`Folder`] is scanned by the change times of its files ([`listing`]), and its files are read
-//! without following links ([`reading`]). What the files say is no matter of this module.
+//! without following links ([`reading`]). The archive removes them ([`removal`]). What the files say is no
+//! matter of this module.
 
 pub mod listing;
 pub mod name;
 pub mod reading;
+pub mod removal;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A line at the foot of the terminal, which is gone when this is dropped.
 #[derive(Default)]
-pub(super) struct Bar(Option<Drawn>);
+pub(crate) struct Bar(Option<Drawn>);
 
 /// What is shown, and the thread that draws it.
 struct Drawn {
@@ -39,7 +39,7 @@ struct Shown {
 
 impl Bar {
     /// Shows that a folder is scanned, for which nobody knows how long it takes.
-    pub(super) fn scan(&mut self, source: Source) {
+    pub(crate) fn scan(&mut self, source: Source) {
         self.show(|| {
             let message = format!("scanning the folder of {source}");
             ProgressBar::new_spinner()
@@ -49,7 +49,7 @@ impl Bar {
     }
 
     /// Shows how many files are to be loaded.
-    pub(super) fn load(&mut self, files: usize) {
+    pub(crate) fn load(&mut self, files: usize) {
         self.show(|| {
             ProgressBar::new(files as u64)
                 .with_style(style(
@@ -60,7 +60,7 @@ impl Bar {
     }
 
     /// Shows how many keys of a dimension have been rebuilt. How many there are, nobody has counted.
-    pub(super) fn rebuild(&mut self, kind: Kind) {
+    pub(crate) fn rebuild(&mut self, kind: Kind) {
         self.show(|| {
             ProgressBar::new_spinner()
                 .with_style(style("{spinner} {msg}: {human_pos} keys, {rate}"))
@@ -68,8 +68,17 @@ impl Bar {
         });
     }
 
+    /// Shows how many files of a folder have been looked for. How many there are, nobody has counted.
+    pub(crate) fn archive(&mut self, source: Source) {
+        self.show(|| {
+            ProgressBar::new_spinner()
+                .with_style(style("{spinner} {msg}: {human_pos} files, {rate}"))
+                .with_message(format!("archiving {source}"))
+        });
+    }
+
     /// Counts processed files or keys.
-    pub(super) fn advance(&self, number: usize) {
+    pub(crate) fn advance(&self, number: usize) {
         if let Some(Drawn { shown, .. }) = &self.0 {
             shown.processed.fetch_add(number as u64, Ordering::Relaxed);
         }

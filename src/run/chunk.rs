@@ -99,7 +99,7 @@ impl Outcome {
 
 impl File {
     /// Validates what came of reading a file.
-    pub(super) fn validate(
+    pub(crate) fn validate(
         name: String,
         scanned: FileTime,
         reading: Reading,

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::checkpoints::{self, CLAIM_LASTS, Claim};
+use crate::warehouse::release;
 
 /// How long a run that somebody waits for waits for another run at its folders: longer than cron's
 /// runs take, and longer than the claim of a killed run lasts.
@@ -44,7 +45,7 @@ pub(super) fn claim(
         // A run that waits for a source must not keep another run from one that comes before it: two
         // of them would wait for each other.
         if let Some(claim) = claim.take() {
-            checkpoints::finish(client, claim.run_id, &[], clock::now())?;
+            release::finish(client, claim.run_id, &[], clock::now())?;
         }
         claim = wait_for_claims(client, inbox, sources, patience, interruption)?;
     }

@@ -4,14 +4,14 @@
 //! the timelines they touch, its rejections and the checkpoints; a run that dies leaves committed
 //! batches behind and nothing else. No transaction waits for the file system.
 
-mod bar;
+pub(crate) mod bar;
 mod batch;
 mod chunk;
 mod claim;
 pub mod error;
 mod feed;
 mod folders;
-mod interruption;
+pub(crate) mod interruption;
 mod loading;
 pub mod options;
 mod outcome;
@@ -19,6 +19,7 @@ mod reader;
 mod rebuild;
 mod retry;
 mod scan;
+pub(crate) mod stored;
 mod target;
 mod warnings;
 
@@ -30,7 +31,8 @@ use crate::logging;
 use crate::source::Source;
 use crate::summary::Summary;
 use crate::warehouse::address::Address;
-use crate::warehouse::checkpoints::{self, Claim};
+use crate::warehouse::checkpoints::Claim;
+use crate::warehouse::release::{self, ScannedFolder};
 use crate::warehouse::{self, Warehouse};
 pub(crate) use chunk::{File, Outcome as FileOutcome, Pending};
 use claim::PATIENCE;
@@ -69,7 +71,7 @@ struct Run<'r> {
     /// Folders that could not be scanned.
     failures: Vec<Error>,
     /// Sources whose own folders were scanned: those that the checkpoints belong to, or do now.
-    scanned: Vec<Source>,
+    scanned: Vec<ScannedFolder>,
     scan: Duration,
 }
 
@@ -207,13 +209,13 @@ impl<'r> Run<'r> {
                 })
                 .collect(),
         };
-        let scanned: &[Source] = match result {
+        let scanned: &[ScannedFolder] = match result {
             Ok(()) if !options.dry_run => &self.scanned,
             _ => &[],
         };
-        let mut released = checkpoints::finish(client, self.loader.run_id, scanned, now);
+        let mut released = release::finish(client, self.loader.run_id, scanned, now);
         for (sources, failure) in failed {
-            released = released.and(checkpoints::fail(
+            released = released.and(release::fail(
                 client,
                 &options.inbox_name,
                 &sources,
@@ -259,7 +261,11 @@ impl<'r> Run<'r> {
                 let plan = state.progress.plan();
                 plan.advances || plan.base.is_some()
             })
-            .map(|(_, scan)| scan.checkpoint.source)
+            .map(|(_, scan)| ScannedFolder {
+                source: scan.checkpoint.source,
+                census: scan.listing.census,
+                took: scan.took,
+            })
             .collect();
         self.scan = began.elapsed();
         self.loader.warnings.log();

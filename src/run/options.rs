@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::checkpoint::Start;
 use crate::clock::{Clock, FileTime};
+use crate::inbox::reading::MAX_FILE_SIZE;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::runs::Command;
@@ -51,6 +52,28 @@ pub struct Options {
 }
 
 impl Options {
+    /// How files are read that a run may have processed: as a run would that takes them all, since any
+    /// event may have been accepted, and a document that has not ended will not.
+    pub(crate) fn for_reading(
+        inbox: PathBuf,
+        inbox_name: InboxName,
+        sources: Vec<Source>,
+    ) -> Options {
+        Options {
+            inbox,
+            inbox_name,
+            sources,
+            from: From::Checkpoint,
+            dry_run: true,
+            settle: Duration::ZERO,
+            overlap: Duration::ZERO,
+            batch_size: NonZeroUsize::MIN,
+            max_file_size: MAX_FILE_SIZE,
+            max_ahead: Duration::MAX,
+            clock: Clock::default(),
+        }
+    }
+
     /// Where to start, as the scan plan takes it.
     pub(super) fn start(&self) -> Start {
         match self.from {

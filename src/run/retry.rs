@@ -28,6 +28,7 @@ use crate::warehouse::Warehouse;
 use crate::warehouse::checkpoints::{self, Claim};
 use crate::warehouse::error::Error as WarehouseError;
 use crate::warehouse::kept_files::{self, KeptFile, OpenRejections, Room};
+use crate::warehouse::release;
 use crate::warehouse::runs::{Command, RunRecord};
 use crate::warehouse::versions::BrokenKeys;
 
@@ -195,7 +196,7 @@ impl Retry<'_> {
         for note in self.notes.drain(..) {
             log::warn!("{note}");
         }
-        let released = checkpoints::finish(client, self.run_id, &[], clock::now());
+        let released = release::finish(client, self.run_id, &[], clock::now());
         done.and(released.map_err(Error::from))
     }
 

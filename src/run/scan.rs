@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 
@@ -30,6 +31,8 @@ pub(crate) struct FolderScan {
     pub(crate) listing: Listing,
     /// The checkpoint as it was before the run.
     pub(crate) checkpoint: Checkpoint,
+    /// How long the scan took.
+    pub(crate) took: Duration,
 }
 
 /// How far a run has come in a scanned folder, as it is committed.
@@ -57,6 +60,7 @@ pub(super) fn scan(
     options: &Options,
     warnings: &mut FileWarnings,
 ) -> Result<(FolderScan, FolderState), Error> {
+    let began = Instant::now();
     let source = checkpoint.source;
     let scanned_at = options.clock.now().into();
     let folder = Folder::open(&options.inbox, source, &options.clock)?;
@@ -136,6 +140,7 @@ pub(super) fn scan(
         identity,
         listing,
         checkpoint,
+        took: began.elapsed(),
     };
     Ok((scan, state))
 }

@@ -263,56 +263,6 @@ pub fn is_still_claimed(
         .all(|source| claimed.contains(&source.name())))
 }
 
-/// Releases the claims of a run and records when it scanned which folders.
-///
-/// # Errors
-///
-/// [`Error::Database`] when the statement fails.
-pub fn finish(
-    client: &mut Client,
-    run_id: i64,
-    scanned: &[Source],
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    execute_bounded(
-        client,
-        "releasing the claim of the run",
-        include_str!("../../sql/checkpoint/finish.sql"),
-        &[
-            (&run_id, Type::INT8),
-            (&Source::names(scanned), Type::TEXT_ARRAY),
-            (&now, Type::TIMESTAMPTZ),
-        ],
-    )
-    .map(drop)
-}
-
-/// Records why a run failed at these sources.
-///
-/// # Errors
-///
-/// [`Error::Database`] when the statement fails.
-pub fn fail(
-    client: &mut Client,
-    inbox: &InboxName,
-    sources: &[Source],
-    now: DateTime<Utc>,
-    failure: &str,
-) -> Result<(), Error> {
-    execute_bounded(
-        client,
-        "recording why the run failed",
-        include_str!("../../sql/checkpoint/fail.sql"),
-        &[
-            (&Source::names(sources), Type::TEXT_ARRAY),
-            (&inbox.as_str(), Type::TEXT),
-            (&now, Type::TIMESTAMPTZ),
-            (&failure, Type::TEXT),
-        ],
-    )
-    .map(drop)
-}
-
 /// A folder whose checkpoint is advanced.
 #[derive(Clone, Copy, Debug)]
 pub struct Advance<'a> {

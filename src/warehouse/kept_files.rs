@@ -1,11 +1,12 @@
 //! Rejected files as a retry takes them up: which are open, their documents, and what becomes of them.
+//! And which files of a folder are among them.
 
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use postgres::{GenericClient, Row};
 
 use super::error::{Doing, Error};
-use super::rows::Columns;
+use super::rows::{Columns, position};
 use crate::clock::FileTime;
 use crate::event::Rejection;
 use crate::inbox_name::InboxName;
@@ -202,4 +203,78 @@ pub fn revalidate(
         )
         .doing("giving rejections their reason")?;
     Ok(())
+}
+
+/// A file that is looked for among the rejected ones.
+#[derive(Clone, Copy, Debug)]
+pub struct SoughtFile<'f> {
+    /// Its name as text.
+    pub name: &'f str,
+    /// Its size in bytes, if it is known.
+    pub size: Option<u64>,
+    /// Its content, if it was read.
+    pub document: Option<&'f [u8]>,
+}
+
+/// A rejection that has the content of a file, or of a file that was not read the size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRejection {
+    /// Position of the file.
+    pub position: usize,
+    /// The reason code.
+    pub reason: String,
+    /// Whether a person has dismissed it.
+    pub is_dismissed: bool,
+    /// Whether the content is in the table.
+    pub has_document: bool,
+}
+
+/// Which rejections are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Searched {
+    /// Those that are open or dismissed: what is wrong with the files of a folder now.
+    Standing,
+    /// All of them: what was wrong with files that are in an archive.
+    All,
+}
+
+/// Finds the rejections of a folder that have the content of these files.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn find(
+    client: &mut impl GenericClient,
+    source: Source,
+    inbox: &InboxName,
+    searched: Searched,
+    files: &[SoughtFile<'_>],
+) -> Result<Vec<FoundRejection>, Error> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut columns = Columns::default();
+    columns.push(Type::TEXT, source.name());
+    columns.push(Type::TEXT, inbox.as_str());
+    columns.push_each(Type::TEXT_ARRAY, files, |file| file.name);
+    columns.push_each(Type::INT8_ARRAY, files, |file| {
+        file.size.map(u64::cast_signed)
+    });
+    columns.push_each(Type::BYTEA_ARRAY, files, |file| file.document);
+    columns.push(Type::BOOL, searched == Searched::All);
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/rejection/find.sql"),
+            &columns.parameters(),
+        )
+        .doing("looking for rejected files")?;
+    Ok(rows
+        .iter()
+        .map(|row| FoundRejection {
+            position: position(row),
+            reason: row.get("reason"),
+            is_dismissed: row.get("is_dismissed"),
+            has_document: row.get("has_document"),
+        })
+        .collect())
 }

@@ -1,5 +1,6 @@
 //! The events in landing, compared with those of files.
 
+use chrono::{DateTime, Utc};
 use postgres::GenericClient;
 use postgres::types::Type;
 use serde_json::value::RawValue;
@@ -19,6 +20,9 @@ pub struct LoadedEvent {
     pub is_same: bool,
     /// Name of the file that it was loaded from.
     pub file_name: String,
+    /// Modification time of that file; `None` if it cannot be represented, since somebody has changed
+    /// it.
+    pub file_modified_at: Option<DateTime<Utc>>,
 }
 
 /// Finds the events of landing that have the identity of one of these.
@@ -55,6 +59,7 @@ pub(super) fn compare<E: Recorded>(
             position: position(row),
             is_same: row.get("is_duplicate"),
             file_name: row.get("file_name"),
+            file_modified_at: row.try_get("file_modified_at").ok(),
         })
         .collect())
 }

@@ -7,6 +7,7 @@
 //! dead-letter table, of which a [`dismissal`] closes some by hand, [`runs`] says what runs did.
 
 pub mod address;
+pub mod archiving;
 pub mod checkpoints;
 mod connection;
 mod current;
@@ -23,6 +24,7 @@ pub mod names;
 pub mod processed_files;
 pub mod rebuild;
 pub mod rejections;
+pub mod release;
 pub mod rows;
 pub mod runs;
 mod schema;

@@ -8,6 +8,7 @@
 
 mod acceptance;
 mod address;
+mod archive;
 mod books;
 mod claims;
 mod clock;

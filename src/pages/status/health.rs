@@ -108,6 +108,15 @@ pub enum Problem {
         /// How many other files are pending.
         others: i64,
     },
+    /// A folder has so many files that a scan takes too long.
+    Crowded {
+        /// The folder.
+        folder: Folder,
+        /// How many files it has.
+        files: i64,
+        /// How long the last scan took.
+        took: Duration,
+    },
     /// More than half of the last hour's files were rejected.
     Rejecting {
         /// How many were.
@@ -123,6 +132,7 @@ impl Health {
         let mut problems = progress.failing();
         problems.extend(progress.stale(stale_after));
         problems.extend(progress.blocked());
+        problems.extend(progress.crowded());
         problems.extend(last_hour.rejecting());
         Health {
             progress,
@@ -166,6 +176,7 @@ impl Problem {
             Problem::NeverScanned { .. } => "never_scanned",
             Problem::Stale { .. } => "stale",
             Problem::Blocked { .. } => "blocked",
+            Problem::Crowded { .. } => "crowded",
             Problem::Rejecting { .. } => "rejecting",
         }
     }
@@ -176,7 +187,8 @@ impl Problem {
             Problem::Failing { folder, .. }
             | Problem::NeverScanned { folder, .. }
             | Problem::Stale { folder, .. }
-            | Problem::Blocked { folder, .. } => Some(folder),
+            | Problem::Blocked { folder, .. }
+            | Problem::Crowded { folder, .. } => Some(folder),
             Problem::Rejecting { .. } => None,
         }
     }
@@ -185,7 +197,7 @@ impl Problem {
     pub fn stops_loading(&self) -> bool {
         match self {
             Problem::Failing { .. } | Problem::NeverScanned { .. } | Problem::Stale { .. } => true,
-            Problem::Blocked { .. } | Problem::Rejecting { .. } => false,
+            Problem::Blocked { .. } | Problem::Crowded { .. } | Problem::Rejecting { .. } => false,
         }
     }
 
@@ -213,6 +225,10 @@ impl Problem {
                     ..=0 => advice.to_owned(),
                     others => format!("{advice}; pending too: {}", counted(*others, "file")),
                 }
+            }
+            Problem::Crowded { .. } => {
+                "`etl archive` moves loaded files into archives: does cron start it every hour, and what does it log?"
+                    .to_owned()
             }
             Problem::Rejecting { .. } => {
                 "does a service write something new? `etl rejected list` shows what and why"
@@ -243,9 +259,14 @@ impl Activity {
 /// The statements that remove an inbox from the metadata tables.
 fn removal(inbox: &str) -> String {
     let inbox = printable(&inbox.replace('\'', "''"), &[]);
-    ["etl.checkpoint", "etl.recent_file", "etl.pending_file"]
-        .map(|table| format!("delete from {table} where inbox = '{inbox}';"))
-        .join(" ")
+    [
+        "etl.checkpoint",
+        "etl.recent_file",
+        "etl.pending_file",
+        "etl.archiving",
+    ]
+    .map(|table| format!("delete from {table} where inbox = '{inbox}';"))
+    .join(" ")
 }
 
 impl fmt::Display for Problem {
@@ -281,6 +302,16 @@ impl fmt::Display for Problem {
                 rounded(age.length()),
                 printable(&file.reason, &[])
             ),
+            Problem::Crowded {
+                folder,
+                files,
+                took,
+            } => write!(
+                f,
+                "a scan of {folder} takes {:.1} s, since the folder has {}",
+                took.as_secs_f64(),
+                counted(*files, "file")
+            ),
             Problem::Rejecting { rejected, files } => write!(
                 f,
                 "{rejected} of the last hour's {files} files were rejected"
@@ -312,7 +343,8 @@ mod tests {
             removal("it's\u{1b}"),
             "delete from etl.checkpoint where inbox = 'it''s\\u{1b}'; \
              delete from etl.recent_file where inbox = 'it''s\\u{1b}'; \
-             delete from etl.pending_file where inbox = 'it''s\\u{1b}';"
+             delete from etl.pending_file where inbox = 'it''s\\u{1b}'; \
+             delete from etl.archiving where inbox = 'it''s\\u{1b}';"
         );
     }
 }

@@ -139,7 +139,24 @@ fn write_folders(
         let sentence = format!("{files} of {} still to be read: {why}", status.folder);
         write_sentence(f, style, INDENT, &sentence)?;
     }
+    for status in &progress.sources {
+        if let Some(sentence) = archivable(progress, status) {
+            write_sentence(f, PLAIN, INDENT, &sentence)?;
+        }
+    }
     Ok(())
+}
+
+/// How many files of a folder could be in an archive and are not.
+fn archivable(progress: &Progress, status: &FolderStatus) -> Option<String> {
+    let (files, since) = (status.archivable?, status.archivable_since?);
+    Some(format!(
+        "{}: {} in the inbox changed over an hour ago, the oldest {}; last archive {}",
+        status.folder,
+        counted(files, "file"),
+        progress.age(since),
+        ago(progress, status.last_archived_at)
+    ))
 }
 
 /// The first columns of a table with a row for each folder.

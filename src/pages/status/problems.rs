@@ -33,11 +33,24 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
         advice: "Fix the file, or take it out of the inbox.",
     },
     Explanation {
+        code: "crowded",
+        meaning: "A scan of this folder takes long, since it has very many files; every run scans it.",
+        advice: "`etl archive` moves loaded files into archives: does cron or the timer start it every hour, and what \
+                 does it log?",
+    },
+    Explanation {
         code: "rejecting",
         meaning: "More than half of the last hour's files, 20 at least, were rejected.",
         advice: "`etl rejected list` prints what and why: does a service write something new?",
     },
 ];
+
+/// How long the scan of a folder may take: a fifth of the five seconds from one of cron's runs to the
+/// next.
+const CROWDED_AFTER: Duration = Duration::from_secs(1);
+
+/// Fewest files of a folder whose scan takes long because of them, and not because of a slow disk.
+const MANY_FILES: i64 = 10_000;
 
 impl Progress {
     /// The folders that no run has scanned for `stale_after`, or ever.
@@ -110,5 +123,19 @@ impl Progress {
             })
         };
         self.sources.iter().filter_map(blocked).collect()
+    }
+
+    /// The folders that have so many files that a scan takes too long.
+    pub(super) fn crowded(&self) -> Vec<Problem> {
+        let crowded = |status: &FolderStatus| {
+            let (files, took) = (status.listed?, status.scan_ms?);
+            let took = Duration::from_millis(u64::try_from(took).ok()?);
+            (files >= MANY_FILES && took > CROWDED_AFTER).then(|| Problem::Crowded {
+                folder: status.folder.clone(),
+                files,
+                took,
+            })
+        };
+        self.sources.iter().filter_map(crowded).collect()
     }
 }

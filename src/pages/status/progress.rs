@@ -67,6 +67,20 @@ pub struct FolderStatus {
     pub last_failed_at: Option<DateTime<Utc>>,
     /// Why it failed.
     pub last_failure: Option<String>,
+    /// Event files that the last scan found in the folder.
+    pub listed: Option<i64>,
+    /// How long that scan took, in milliseconds.
+    pub scan_ms: Option<i64>,
+    /// Those of the files that changed more than an hour before the scan, and could be in an archive.
+    pub archivable: Option<i64>,
+    /// When the oldest of them changed.
+    pub archivable_since: Option<DateTime<Utc>>,
+    /// When `etl archive` last came to its end here.
+    pub last_archived_at: Option<DateTime<Utc>>,
+    /// Folder of its archives.
+    pub archive_path: Option<String>,
+    /// Files that it has moved into archives, since the first call.
+    pub archived: i64,
     /// The file that has been pending longest.
     #[serde(skip)]
     pub oldest_pending: Option<PendingFile>,

@@ -114,6 +114,52 @@ impl Page<'_> {
             Kind::Gauge,
             "Files that the last run found and has not read yet: it is still running, or was interrupted.",
             self.by_folder(|status| status.remaining.to_string()),
+        )?;
+        self.write_archiving(f)
+    }
+
+    fn write_archiving(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_metric(
+            f,
+            "etl_source_listed_files",
+            Kind::Gauge,
+            "Event files that the last scan found in the folder.",
+            self.by_folder(|status| status.listed.unwrap_or(0).to_string()),
+        )?;
+        write_metric(
+            f,
+            "etl_source_scan_seconds",
+            Kind::Gauge,
+            "How long that scan took.",
+            self.by_folder(|status| (status.scan_ms.unwrap_or(0) as f64 / 1e3).to_string()),
+        )?;
+        write_metric(
+            f,
+            "etl_source_archivable_files",
+            Kind::Gauge,
+            "Those of the files that changed over an hour before the scan, and could be in an archive.",
+            self.by_folder(|status| status.archivable.unwrap_or(0).to_string()),
+        )?;
+        write_metric(
+            f,
+            "etl_source_archivable_since_timestamp_seconds",
+            Kind::Gauge,
+            "When the oldest of them changed, 0 if there is none.",
+            self.by_folder(|status| seconds(status.archivable_since)),
+        )?;
+        write_metric(
+            f,
+            "etl_source_last_archived_timestamp_seconds",
+            Kind::Gauge,
+            "When etl archive last came to its end in the folder, 0 if it never has.",
+            self.by_folder(|status| seconds(status.last_archived_at)),
+        )?;
+        write_metric(
+            f,
+            "etl_archived_files_total",
+            Kind::Counter,
+            "Files moved into archives.",
+            self.by_folder(|status| status.archived.to_string()),
         )
     }
 

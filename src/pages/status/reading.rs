@@ -142,6 +142,13 @@ fn folder_status(row: &Row) -> Result<FolderStatus, Error> {
         failing_since: get(row, "failing_since")?,
         last_failed_at: get(row, "last_failed_at")?,
         last_failure: get(row, "last_failure")?,
+        listed: get(row, "listed")?,
+        scan_ms: get(row, "scan_ms")?,
+        archivable: get(row, "archivable")?,
+        archivable_since: get(row, "archivable_since")?,
+        last_archived_at: get(row, "last_archived_at")?,
+        archive_path: get(row, "archive_path")?,
+        archived: get(row, "archived")?,
         oldest_pending,
     })
 }

@@ -47,6 +47,8 @@ pub enum Check {
     Rejections,
     /// Every file in the inbox is in a table.
     Inbox,
+    /// Every archive is whole, and every file in it is in a table.
+    Archives,
 }
 
 /// What was found so far, in groups: a check, and what was checked by its name, such as an entity or a

@@ -8,31 +8,28 @@
 //! Files are read and compared outside a transaction, since a slow disk must not hold a snapshot. So
 //! what is loaded meanwhile counts, and a file that changed meanwhile is left to the next run.
 
-use std::collections::HashSet;
-use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
-use postgres::types::Type;
-use postgres::{Client, Transaction};
+use postgres::Client;
 
 use super::finding::{Check, Finding, Findings};
 use super::{Figures, VerifyOptions};
 use crate::checkpoint::Checkpoint;
-use crate::clock::{Clock, FileTime};
-use crate::event::{Ahead, AnyEvent, Rejection, accept};
+use crate::clock::FileTime;
+use crate::event::Rejection;
 use crate::inbox::name::{name_bytes, name_text};
-use crate::inbox::reading::MAX_FILE_SIZE;
 use crate::inbox::{Folder, FolderError};
 use crate::pages::error::Error;
 use crate::run::options::{From, Options};
+use crate::run::stored::{self, Stored, StoredFile};
 use crate::run::{
     File, FileOutcome, FolderScan, Next, Pending, ReadAhead, as_command, is_same_folder,
 };
 use crate::source::Source;
-use crate::warehouse::error::{Doing, Error as WarehouseError};
-use crate::warehouse::landing::compare_all;
+use crate::warehouse::error::Doing;
+use crate::warehouse::kept_files::Searched;
 use crate::warehouse::{self, checkpoints};
 
 /// How long the next files are waited for before asking again.
@@ -51,7 +48,14 @@ pub(super) fn verify(
 ) -> Result<(), Error> {
     // Before the folders are scanned: what changed before these offsets was there for a run to see.
     let checkpoints = checkpoints::read(client, &options.inbox_name, Source::ALL)?;
-    let reading = reading_options(options);
+    let reading = Options {
+        overlap: options.overlap,
+        ..Options::for_reading(
+            options.inbox.clone(),
+            options.inbox_name.clone(),
+            Source::ALL.to_vec(),
+        )
+    };
     for source in Source::ALL.iter().copied() {
         let checkpoint = checkpoints
             .iter()
@@ -73,24 +77,6 @@ pub(super) fn verify(
     Ok(())
 }
 
-/// Files are read as a run would read them that takes them all: any event may have been accepted, and
-/// what has not ended will not.
-fn reading_options(options: &VerifyOptions) -> Options {
-    Options {
-        inbox: options.inbox.clone(),
-        inbox_name: options.inbox_name.clone(),
-        sources: Source::ALL.to_vec(),
-        from: From::Checkpoint,
-        dry_run: true,
-        settle: Duration::ZERO,
-        overlap: options.overlap,
-        batch_size: NonZeroUsize::MIN,
-        max_file_size: MAX_FILE_SIZE,
-        max_ahead: Duration::MAX,
-        clock: Clock::default(),
-    }
-}
-
 /// Scans a whole folder. An offset means nothing in another folder than its own.
 fn scan(
     client: &mut Client,
@@ -101,14 +87,7 @@ fn scan(
 ) -> Result<FolderScan, Error> {
     let folder = Folder::open(&reading.inbox, source, &reading.clock)?;
     let identity = folder.identity()?;
-    let mut checkpoint = checkpoint.copied().unwrap_or(Checkpoint {
-        source,
-        folder: None,
-        offset: None,
-        pending: 0,
-        pending_since: None,
-        remaining: 0,
-    });
+    let mut checkpoint = checkpoint.copied().unwrap_or(Checkpoint::new(source));
     if !is_same_folder(client, &checkpoint, &reading.inbox_name, &folder, identity)? {
         checkpoint.offset = None;
     }
@@ -120,6 +99,7 @@ fn scan(
         identity,
         listing,
         checkpoint,
+        took: Duration::ZERO,
     })
 }
 
@@ -180,17 +160,13 @@ impl VerifiedFolder<'_> {
         figures: &mut Figures,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let (mut events, mut others) = (Vec::new(), Vec::new());
-        for mut file in files {
-            match std::mem::replace(&mut file.outcome, FileOutcome::Vanished) {
-                FileOutcome::Accepted(event) => events.push((file, *event)),
-                FileOutcome::Rejected(rejection) => {
-                    let why = rejection.to_string();
-                    file.outcome = FileOutcome::Rejected(rejection);
-                    others.push((file, why));
-                }
+        let mut documents = Vec::with_capacity(files.len());
+        for file in files {
+            match &file.outcome {
+                FileOutcome::Accepted(_) | FileOutcome::Rejected(_) => documents.push(file),
                 FileOutcome::Pending(Pending::Fault(cause)) => {
-                    self.add(findings, figures, &file, unreadable(&cause));
+                    let wrong = unreadable(cause);
+                    self.add(findings, figures, &file, wrong);
                 }
                 FileOutcome::Pending(_) => figures.not_processed += 1,
                 FileOutcome::NotRegular
@@ -200,58 +176,20 @@ impl VerifiedFolder<'_> {
             }
         }
         let mut transaction = warehouse::begin(client)?;
-        others.extend(not_landed(&mut transaction, events)?);
-        let unknown = self.not_rejected(&mut transaction, others)?;
-        // An event whose rejection was closed since it was not found has been loaded since.
-        let (mut events, mut others) = (Vec::new(), Vec::new());
-        for (file, why) in unknown {
-            match validate(&file) {
-                Some(event) => events.push((file, event)),
-                None => others.push((file, why)),
+        let found = stored::find(
+            &mut transaction,
+            self.scan.folder.source(),
+            &self.reading.inbox_name,
+            Searched::Standing,
+            documents,
+        )?;
+        transaction.rollback().doing("ending to look for files")?;
+        for StoredFile { file, stored, .. } in found {
+            if let Stored::Nowhere(why) = stored {
+                self.add(findings, figures, &file, self.missing(&file, &why));
             }
         }
-        others.extend(not_landed(&mut transaction, events)?);
-        transaction.rollback().doing("ending to look for files")?;
-        for (file, why) in others {
-            self.add(findings, figures, &file, self.missing(&file, &why));
-        }
         Ok(())
-    }
-
-    /// Of these files, those whose content is in no rejection that is open or dismissed.
-    fn not_rejected(
-        &self,
-        transaction: &mut Transaction<'_>,
-        files: Vec<(File, String)>,
-    ) -> Result<Vec<(File, String)>, WarehouseError> {
-        if files.is_empty() {
-            return Ok(files);
-        }
-        let each = || files.iter().map(|(file, _)| file);
-        let names: Vec<&str> = each().map(|file| file.name.as_str()).collect();
-        let sizes: Vec<Option<i64>> = each()
-            .map(|file| file.stamp.map(|stamp| stamp.size.cast_signed()))
-            .collect();
-        let documents: Vec<Option<&[u8]>> = each().map(|file| file.document.as_deref()).collect();
-        let rows = transaction
-            .query_typed(
-                include_str!("../../../sql/verify/rejected.sql"),
-                &[
-                    (&self.scan.folder.source().name(), Type::TEXT),
-                    (&self.reading.inbox_name.as_str(), Type::TEXT),
-                    (&names, Type::TEXT_ARRAY),
-                    (&sizes, Type::INT8_ARRAY),
-                    (&documents, Type::BYTEA_ARRAY),
-                ],
-            )
-            .doing("looking for rejected files")?;
-        let rejected: HashSet<i64> = rows.iter().map(|row| row.get("position")).collect();
-        // `with ordinality` counts from one.
-        let files = files.into_iter().zip(1..);
-        Ok(files
-            .filter(|(_, position)| !rejected.contains(position))
-            .map(|(file, _)| file)
-            .collect())
     }
 
     /// What is wrong with a file that is in no table.
@@ -302,55 +240,6 @@ impl VerifiedFolder<'_> {
             advice,
         }
     }
-}
-
-/// The event in a file, if it is one.
-fn validate(file: &File) -> Option<AnyEvent> {
-    let ahead = Ahead {
-        changed_at: file.stamp?.changed.to_utc(),
-        max_ahead: Duration::MAX,
-    };
-    accept(file.document.as_ref()?, ahead).ok()
-}
-
-/// Of these files with events, those whose event landing does not have, or has with other content;
-/// each with a sentence that says so.
-fn not_landed(
-    transaction: &mut Transaction<'_>,
-    files: Vec<(File, AnyEvent)>,
-) -> Result<Vec<(File, String)>, WarehouseError> {
-    let mut missing: Vec<(File, Option<String>)> = Vec::with_capacity(files.len());
-    let mut events = Vec::with_capacity(files.len());
-    for (position, (file, event)) in files.into_iter().enumerate() {
-        let subject = subject(&event);
-        missing.push((file, Some(format!("landing does not have {subject}"))));
-        events.push((position, event));
-    }
-    for loaded in compare_all(transaction, events)? {
-        let why = &mut missing[loaded.position].1;
-        *why = match loaded.is_same {
-            true => None,
-            false => why.take().map(|_| {
-                format!(
-                    "landing has its event with other content, from {}",
-                    loaded.file_name
-                )
-            }),
-        };
-    }
-    Ok(missing
-        .into_iter()
-        .filter_map(|(file, why)| Some((file, why?)))
-        .collect())
-}
-
-fn subject(event: &AnyEvent) -> String {
-    format!(
-        "the event {} of {} {}",
-        event.event_id(),
-        event.kind(),
-        event.entity_id()
-    )
 }
 
 fn unreadable(cause: &str) -> Wrong {

@@ -6,6 +6,7 @@
 //! run reads them, and compared with the tables chunk by chunk: nothing is concluded from names and
 //! times, which may have been copied from other files.
 
+mod archive;
 mod dimension;
 mod finding;
 mod inbox;
@@ -51,6 +52,8 @@ pub struct VerifyOptions {
     /// How far before the offset runs scan again: a file that changed later than that may still be
     /// loaded by a run.
     pub overlap: Duration,
+    /// Folder of the archives, if they are to be verified.
+    pub archive: Option<PathBuf>,
 }
 
 /// What was found.
@@ -88,6 +91,10 @@ pub struct Figures {
     /// Other names in the inbox that may have been meant as event files: they do not end in `.json`,
     /// or begin with a dot.
     pub other_names: i64,
+    /// Archives that were read.
+    pub archives: i64,
+    /// Files in them.
+    pub archived_files: i64,
 }
 
 impl fmt::Display for Verification {
@@ -107,9 +114,17 @@ impl fmt::Display for Verification {
             0 => String::new(),
             others => format!(", {}", counted(others, "other name")),
         };
+        let archives = match figures.archives {
+            0 => String::new(),
+            archives => format!(
+                "; {} in {}",
+                counted(figures.archived_files, "file"),
+                counted(archives, "archive")
+            ),
+        };
         writeln!(
             f,
-            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them not processed yet{others}; {}",
+            "{verdict}: {}, {}, {}, {}; {} in the inbox, {} of them not processed yet{others}{archives}; {}",
             counted(figures.events.values().sum::<i64>(), "event"),
             counted(figures.versions.values().sum::<i64>(), "version"),
             counted(figures.runs, "run"),
@@ -139,6 +154,10 @@ pub fn verify(warehouse: &mut Warehouse, options: &VerifyOptions) -> Result<Veri
     metadata::verify(&mut snapshot, verified_at, &mut findings)?;
     snapshot.rollback().doing(doing)?;
     inbox::verify(warehouse.client(), options, &mut figures, &mut findings)?;
+    if let Some(folder) = &options.archive {
+        let client = warehouse.client();
+        archive::verify(client, folder, options, &mut figures, &mut findings)?;
+    }
     let (findings, more_findings) = findings.into_listed();
     Ok(Verification {
         verified_at,

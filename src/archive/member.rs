@@ -1,0 +1,217 @@
+//! The members of an archive: files with their names, modification times and rights, as `tar` has
+//! them in the PAX format, compressed with zstd.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+
+use tar::{Archive, Builder, Entry, EntryType, Header};
+use zstd::stream::{Decoder, Encoder};
+
+use crate::clock::{FileTime, NANOS_PER_SECOND};
+use crate::inbox::reading::MAX_FILE_SIZE;
+use crate::stamp::FileRights;
+
+/// Level of compression: zstd's own default. Events are so much alike that higher ones gain little.
+const LEVEL: i32 = 3;
+
+/// Bytes of the name in a member's header. A longer name is in the PAX record `path`.
+const HEADER_NAME: usize = 100;
+
+/// A file in an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its name in the folder.
+    pub(crate) name: Vec<u8>,
+    /// Its modification time.
+    pub(crate) modified: FileTime,
+    /// Its rights.
+    pub(crate) rights: FileRights,
+    /// Its content.
+    pub(crate) document: Vec<u8>,
+}
+
+/// Writes an archive of these members into a file.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub(super) fn write<'m>(
+    file: &File,
+    members: impl IntoIterator<Item = &'m Member>,
+) -> io::Result<()> {
+    let mut encoder = Encoder::new(file, LEVEL)?;
+    // What a disk has changed is then noticed by whoever unpacks it.
+    encoder.include_checksum(true)?;
+    let mut archive = Builder::new(encoder);
+    for member in members {
+        append(&mut archive, member)?;
+    }
+    archive.into_inner()?.finish()?;
+    Ok(())
+}
+
+fn append(archive: &mut Builder<impl io::Write>, member: &Member) -> io::Result<()> {
+    let modified = pax_time(member.modified);
+    let mut records: Vec<(&str, &[u8])> = vec![("mtime", modified.as_bytes())];
+    if member.name.len() > HEADER_NAME {
+        records.push(("path", &member.name));
+    }
+    archive.append_pax_extensions(records)?;
+    let mut header = Header::new_ustar();
+    let length = member.name.len().min(HEADER_NAME);
+    if let Some(ustar) = header.as_ustar_mut() {
+        ustar.name[..length].copy_from_slice(&member.name[..length]);
+    }
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(member.rights.mode);
+    header.set_uid(member.rights.user.into());
+    header.set_gid(member.rights.group.into());
+    header.set_size(member.document.len() as u64);
+    // The record counts; this is for programs that know no records, and no time before 1970.
+    let seconds = member.modified.nanos().div_euclid(NANOS_PER_SECOND);
+    header.set_mtime(u64::try_from(seconds).unwrap_or(0));
+    header.set_cksum();
+    archive.append(&header, member.document.as_slice())
+}
+
+/// Reads an archive to its end, and hands each member to `take`.
+///
+/// # Errors
+///
+/// When the file cannot be read or is not a whole archive of files, and what `take` fails with.
+pub(crate) fn each<E: From<io::Error>>(
+    file: impl Read,
+    mut take: impl FnMut(Member) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut archive = Archive::new(Decoder::new(file)?);
+    for entry in archive.entries()? {
+        take(read(entry?)?)?;
+    }
+    // Behind the last member are zeros and the checksum.
+    io::copy(&mut archive.into_inner(), &mut io::sink())?;
+    Ok(())
+}
+
+fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
+    let name = entry.path_bytes().into_owned();
+    let invalid = |what: &str| {
+        let name = String::from_utf8_lossy(&name);
+        io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {what}"))
+    };
+    let header = entry.header();
+    if header.entry_type() != EntryType::Regular {
+        return Err(invalid("it is not a file"));
+    }
+    let mut modified = FileTime::from_stat(header.mtime()?.cast_signed(), 0);
+    let number =
+        |number: u64| u32::try_from(number).map_err(|_| invalid("its owner has no number"));
+    let rights = FileRights {
+        mode: header.mode()?,
+        user: number(header.uid()?)?,
+        group: number(header.gid()?)?,
+    };
+    for record in entry.pax_extensions()?.into_iter().flatten() {
+        let record = record?;
+        if record.key_bytes() == b"mtime" {
+            let value = String::from_utf8_lossy(record.value_bytes());
+            modified = time_of_pax(&value).ok_or_else(|| invalid("its time is not a number"))?;
+        }
+    }
+    if entry.size() > MAX_FILE_SIZE {
+        return Err(invalid("it is larger than an event can be"));
+    }
+    let mut document = Vec::with_capacity(entry.size() as usize);
+    entry.read_to_end(&mut document)?;
+    Ok(Member {
+        name,
+        modified,
+        rights,
+        document,
+    })
+}
+
+/// A time as a PAX record has it: seconds since 1970-01-01 UTC, as a decimal number.
+fn pax_time(time: FileTime) -> String {
+    let nanos = time.nanos().unsigned_abs();
+    let second = NANOS_PER_SECOND.unsigned_abs();
+    let sign = match time.nanos() < 0 {
+        true => "-",
+        false => "",
+    };
+    format!("{sign}{}.{:09}", nanos / second, nanos % second)
+}
+
+/// The time that a PAX record has; digits below a nanosecond are cut off.
+fn time_of_pax(text: &str) -> Option<FileTime> {
+    let (sign, number) = match text.strip_prefix('-') {
+        Some(number) => (-1, number),
+        None => (1, text),
+    };
+    let (seconds, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let seconds: i64 = seconds.parse().ok()?;
+    let fraction: Cow<'_, str> = match fraction.get(..9) {
+        Some(nanos) => nanos.into(),
+        None => format!("{fraction:0<9}").into(),
+    };
+    let nanos: i64 = fraction.parse().ok()?;
+    Some(FileTime::from_stat(sign * seconds, sign * nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Member, each, pax_time, time_of_pax, write};
+    use crate::clock::FileTime;
+    use crate::stamp::FileRights;
+
+    #[test]
+    fn a_time_survives_a_record() {
+        for (nanos, text) in [
+            (0, "0.000000000"),
+            (1, "0.000000001"),
+            (-1, "-0.000000001"),
+            (1_234_567_890_123_456_789, "1234567890.123456789"),
+            (-1_500_000_000, "-1.500000000"),
+        ] {
+            let time = FileTime::from_nanos(nanos);
+            assert_eq!(pax_time(time), text);
+            assert_eq!(time_of_pax(text), Some(time));
+        }
+        assert_eq!(
+            time_of_pax("12.5"),
+            Some(FileTime::from_stat(12, 500_000_000))
+        );
+        assert_eq!(time_of_pax("12"), Some(FileTime::from_stat(12, 0)));
+        assert_eq!(time_of_pax("later"), None);
+    }
+
+    #[test]
+    fn members_survive_an_archive() {
+        let member = |name: &[u8], document: &[u8]| Member {
+            name: name.to_vec(),
+            modified: FileTime::from_nanos(1_763_928_623_000_000_001),
+            rights: FileRights {
+                mode: 0o640,
+                user: 3_000_000,
+                group: 7,
+            },
+            document: document.to_vec(),
+        };
+        let members = [
+            member(b"a.json", b"{}"),
+            member(b"empty.json", b""),
+            member(b"-\xff\n.json", &[0; 3000]),
+            member(&[b'x'; 255], b"long"),
+        ];
+        let file = tempfile::tempfile().expect("a file");
+        write(&file, &members).expect("an archive");
+        let mut read = Vec::new();
+        std::io::Seek::rewind(&mut &file).expect("a file");
+        each(&file, |member| {
+            read.push(member);
+            Ok::<(), std::io::Error>(())
+        })
+        .expect("an archive");
+        assert_eq!(read, members);
+    }
+}

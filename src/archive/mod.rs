@@ -1,0 +1,250 @@
+//! `etl archive`: moves files from the inbox into archives once the database has their content.
+//!
+//! Files are read, looked for in the database by what they say, and packed by source and day of
+//! change. An archive is durable and was compared with the files before they are removed, each only if
+//! it is still the file that was packed. So every event is in the inbox, in a whole archive, or in both
+//! at any time, wherever the program is killed. It keeps no list of its own: what a killed program has
+//! left, the next one finds in the inbox.
+
+pub mod error;
+pub(crate) mod member;
+pub mod outcome;
+pub(crate) mod packing;
+mod portion;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use crate::checkpoint::Checkpoint;
+use crate::inbox::Folder;
+use crate::inbox_name::InboxName;
+use crate::run::bar::Bar;
+use crate::run::interruption::Interruption;
+use crate::run::options::Options;
+use crate::run::stored;
+use crate::run::{File, FileOutcome, FolderScan, Next, Pending, ReadAhead};
+use crate::source::Source;
+use crate::warehouse::address::Address;
+use crate::warehouse::archiving::{self, Archived};
+use crate::warehouse::error::Doing;
+use crate::warehouse::kept_files::Searched;
+use crate::warehouse::{self, Warehouse};
+use error::Error;
+use outcome::{Counts, Ending, Left, Outcome};
+use packing::Archives;
+use portion::Portion;
+
+/// Names that are listed at a time. They take some four megabytes, however many the folder has.
+const NAMES: usize = 65_536;
+
+/// How long the next files are waited for before a signal is noticed.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What is to be archived.
+#[derive(Clone, Debug)]
+pub struct ArchiveOptions {
+    /// Folder with a folder for each source.
+    pub inbox: PathBuf,
+    /// Name of the inbox.
+    pub inbox_name: InboxName,
+    /// The sources whose files are archived, in order.
+    pub sources: Vec<Source>,
+    /// How long ago a file has to have changed.
+    pub older_than: Duration,
+    /// Folder of the archives.
+    pub to: PathBuf,
+    /// Report what would be archived, and change nothing.
+    pub dry_run: bool,
+}
+
+/// Archives files of the inbox.
+///
+/// Whatever goes wrong is its outcome; what was archived before stays archived.
+pub fn archive(address: &Address, options: &ArchiveOptions) -> Outcome {
+    let began = Instant::now();
+    let mut archiver = Archiver {
+        options,
+        interruption: Interruption::never(),
+        bar: Bar::default(),
+        counts: BTreeMap::new(),
+        failures: Vec::new(),
+    };
+    let ending = match archiver.archive_all(address) {
+        Ok(()) if archiver.counts.is_empty() && archiver.failures.is_empty() => Ending::Busy,
+        Ok(()) => Ending::Done,
+        Err(Error::Interrupted(signal)) => Ending::Interrupted(signal),
+        Err(error) => Ending::Failed(error),
+    };
+    let Archiver {
+        counts, failures, ..
+    } = archiver;
+    Outcome::new(counts, failures, ending, options.dry_run, began.elapsed())
+}
+
+/// An `etl archive` on its way.
+struct Archiver<'a> {
+    options: &'a ArchiveOptions,
+    interruption: Interruption,
+    bar: Bar,
+    counts: BTreeMap<Source, Counts>,
+    /// Folders that could not be archived.
+    failures: Vec<Error>,
+}
+
+impl Archiver<'_> {
+    fn archive_all(&mut self, address: &Address) -> Result<(), Error> {
+        let mut warehouse = Warehouse::connect(address)?;
+        // Before, nothing is lost by ending at once.
+        self.interruption = Interruption::listen().map_err(Error::Signals)?;
+        warehouse.require_schema()?;
+        for source in self.options.sources.iter().copied() {
+            match self.archive_source(warehouse.client(), source) {
+                Ok(()) => {}
+                // The others are archived all the same.
+                Err(
+                    error @ (Error::Folder(_)
+                    | Error::NotRemovable { .. }
+                    | Error::NotWritten { .. }
+                    | Error::Damaged { .. }),
+                ) => self.failures.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives the files of a source, portion by portion: nothing is kept of those that went before.
+    fn archive_source(&mut self, client: &mut Client, source: Source) -> Result<(), Error> {
+        let options = self.options;
+        let reading = reading_options(options, source);
+        let folder = Folder::open(&options.inbox, source, &reading.clock)?;
+        let archives = Archives::new(&options.to, source, &options.inbox_name);
+        if !options.dry_run {
+            if !folder.lock()? {
+                log::info!(
+                    "another `etl archive` is at work in the folder of {source}: it is left to that one"
+                );
+                return Ok(());
+            }
+            folder
+                .check_removable()
+                .map_err(|cause| Error::NotRemovable {
+                    path: folder.path().to_owned(),
+                    cause,
+                })?;
+            archives.remove_unfinished()?;
+        }
+        self.bar.archive(source);
+        self.counts.insert(source, Counts::default());
+        let mut scan = FolderScan {
+            identity: folder.identity()?,
+            folder,
+            listing: Default::default(),
+            checkpoint: Checkpoint::new(source),
+            took: Duration::ZERO,
+        };
+        let now = reading.clock.now().into();
+        let mut portion = Portion::new(archives, options.dry_run);
+        let mut names = scan.folder.names()?;
+        while let Some(next) = names.next(NAMES)? {
+            let recent = AtomicI64::new(0);
+            scan.listing = scan.folder.stat(next, None, |_, stamp| {
+                let is_old = stamp.changed.age(now) >= options.older_than;
+                recent.fetch_add(i64::from(!is_old), Ordering::Relaxed);
+                is_old
+            });
+            let counts = self.counts.entry(source).or_default();
+            counts.leave(Left::Recent, recent.into_inner());
+            counts.leave(Left::Unreadable, scan.listing.faults.len() as i64);
+            counts.leave(Left::NotRegular, scan.listing.not_regular.len() as i64);
+            self.read_files(client, &scan, &reading, &mut portion)?;
+        }
+        let counts = self.counts.entry(source).or_default();
+        portion.pack(&scan.folder, counts)?;
+        if !options.dry_run {
+            let archived = Archived {
+                source,
+                inbox: &options.inbox_name,
+                folder: &options.to.display().to_string(),
+                archives: counts.archives,
+                files: counts.archived,
+                bytes: counts.archive_bytes.cast_signed(),
+                kept: counts.kept(),
+                kept_since: portion.kept_since(),
+            };
+            archiving::record(client, archived, reading.clock.now())?;
+        }
+        Ok(())
+    }
+
+    /// Reads the listed files, and packs those whose content the database has.
+    fn read_files(
+        &mut self,
+        client: &mut Client,
+        scan: &FolderScan,
+        reading: &Options,
+        portion: &mut Portion<'_>,
+    ) -> Result<(), Error> {
+        let source = scan.folder.source();
+        thread::scope(|scope| {
+            let mut reader = ReadAhead::start(scope, std::slice::from_ref(scan), reading);
+            loop {
+                self.interruption.check()?;
+                let files = match reader.next(usize::MAX, PATIENCE)? {
+                    Next::Chunk(chunk) => chunk.files,
+                    Next::NotYet => continue,
+                    Next::End => return Ok(()),
+                };
+                let counts = self.counts.entry(source).or_default();
+                self.bar.advance(files.len());
+                let documents = files
+                    .into_iter()
+                    .filter_map(|file| document(file, counts, portion));
+                let mut transaction = warehouse::begin(client)?;
+                let found = stored::find(
+                    &mut transaction,
+                    source,
+                    &reading.inbox_name,
+                    Searched::Standing,
+                    documents,
+                )?;
+                transaction.rollback().doing("ending to look for files")?;
+                for file in found {
+                    portion.take(file, counts);
+                }
+                if portion.is_full() {
+                    portion.pack(&scan.folder, counts)?;
+                }
+            }
+        })
+    }
+}
+
+/// A file whose content can be looked for; any other one is counted, and stays.
+fn document(file: File, counts: &mut Counts, portion: &mut Portion<'_>) -> Option<File> {
+    let why = match &file.outcome {
+        FileOutcome::Accepted(_) | FileOutcome::Rejected(_) => return Some(file),
+        // It is gone, so it is none of the files in the folder.
+        FileOutcome::Vanished => return None,
+        FileOutcome::NotRegular => Left::NotRegular,
+        FileOutcome::Pending(Pending::Fault(_)) => Left::Unreadable,
+        FileOutcome::Pending(_) | FileOutcome::Loaded | FileOutcome::Duplicate => Left::Changed,
+    };
+    portion.leave(&file, why, counts);
+    None
+}
+
+/// Files are read as a run would read them that takes them all: any event may have been accepted, and
+/// what has not ended will not.
+fn reading_options(options: &ArchiveOptions, source: Source) -> Options {
+    Options::for_reading(
+        options.inbox.clone(),
+        options.inbox_name.clone(),
+        vec![source],
+    )
+}

@@ -1,0 +1,226 @@
+//! What `etl archive` did: counts that add up, the line in the log, the page and the JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use log::Level;
+use serde::Serialize;
+
+use super::error::Error;
+use crate::run::interruption::Signal;
+use crate::source::Source;
+
+/// Why a file stays in the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    /// It changed less than `--older-than` ago.
+    Recent,
+    /// Its content is in no table: no run has read it yet.
+    NotLoaded,
+    /// It is a copy of a loaded event whose modification time counts: no run has read it yet.
+    UnreadCopy,
+    /// Its rejection does not have its content: it was too large or could not be read.
+    NotStored,
+    /// It was rejected because its event was in the future. Unpacked later, it would be accepted.
+    FromTheFuture,
+    /// It conflicts with an event whose file is still in the inbox. Unpacked before that file, it would
+    /// be accepted.
+    Conflicting,
+    /// It changed while it was archived.
+    Changed,
+    /// The file system cannot read it.
+    Unreadable,
+    /// It is a link, a FIFO, a folder or a device.
+    NotRegular,
+}
+
+impl Left {
+    fn text(self) -> &'static str {
+        match self {
+            Left::Recent => "recent",
+            Left::NotLoaded => "not loaded",
+            Left::UnreadCopy => "unread copies",
+            Left::NotStored => "not stored",
+            Left::FromTheFuture => "from the future",
+            Left::Conflicting => "conflicting",
+            Left::Changed => "changed meanwhile",
+            Left::Unreadable => "unreadable",
+            Left::NotRegular => "not regular",
+        }
+    }
+}
+
+/// What was done to the files of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Event files that were found: the sum of those archived and those left.
+    pub files: i64,
+    /// Files that are in an archive and were removed from the inbox.
+    pub archived: i64,
+    /// Files that stay in the inbox, by reason.
+    pub left: BTreeMap<Left, i64>,
+    /// Archives that were made.
+    pub archives: i64,
+    /// Bytes of the files that were packed.
+    pub bytes: u64,
+    /// Bytes of the archives.
+    pub archive_bytes: u64,
+}
+
+impl Counts {
+    /// Counts files that stay.
+    pub(super) fn leave(&mut self, why: Left, files: i64) {
+        if files > 0 {
+            *self.left.entry(why).or_default() += files;
+            self.files += files;
+        }
+    }
+
+    /// Files that are old enough to be archived and stay.
+    pub fn kept(&self) -> i64 {
+        let recent = self.left.get(&Left::Recent).copied().unwrap_or(0);
+        self.left.values().sum::<i64>() - recent
+    }
+
+    /// How many files stay for which reason, as one field of the log.
+    fn reasons(&self) -> Option<String> {
+        let reasons: Vec<String> = self
+            .left
+            .iter()
+            .map(|(why, files)| format!("{}: {files}", why.text()))
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join(", "))
+    }
+}
+
+impl AddAssign<&Counts> for Counts {
+    fn add_assign(&mut self, other: &Counts) {
+        self.files += other.files;
+        self.archived += other.archived;
+        for (why, files) in &other.left {
+            *self.left.entry(*why).or_default() += files;
+        }
+        self.archives += other.archives;
+        self.bytes += other.bytes;
+        self.archive_bytes += other.archive_bytes;
+    }
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Every file was archived or left for a reason.
+    Done,
+    /// The folders were left to another `etl archive`.
+    Busy,
+    /// It was asked to end before it was done.
+    Interrupted(Signal),
+    /// Something went wrong.
+    Failed(Error),
+}
+
+/// The outcome of `etl archive`.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// All sources together.
+    #[serde(flatten)]
+    pub total: Counts,
+    /// By source.
+    pub sources: BTreeMap<Source, Counts>,
+    /// Whether nothing was written or removed, as asked.
+    pub dry_run: bool,
+    /// How long it took.
+    pub elapsed_ms: u64,
+    /// Folders that could not be archived; the others are done.
+    #[serde(skip)]
+    pub failures: Vec<Error>,
+    /// How it ended.
+    #[serde(skip)]
+    pub ending: Ending,
+}
+
+impl Outcome {
+    pub(super) fn new(
+        sources: BTreeMap<Source, Counts>,
+        failures: Vec<Error>,
+        ending: Ending,
+        dry_run: bool,
+        elapsed: Duration,
+    ) -> Outcome {
+        let mut total = Counts::default();
+        sources.values().for_each(|counts| total += counts);
+        Outcome {
+            total,
+            sources,
+            dry_run,
+            elapsed_ms: elapsed.as_millis() as u64,
+            failures,
+            ending,
+        }
+    }
+
+    /// Logs what was done, in one line.
+    pub fn log(&self) {
+        for failure in &self.failures {
+            log::error!("{failure}");
+        }
+        let (level, outcome, message) = match &self.ending {
+            Ending::Done if self.failures.is_empty() && self.dry_run => (
+                Level::Info,
+                "dry_run",
+                "dry run: nothing was written or removed".to_owned(),
+            ),
+            Ending::Done if self.failures.is_empty() => {
+                (Level::Info, "done", "archived".to_owned())
+            }
+            Ending::Done => (
+                Level::Warn,
+                "partial",
+                format!("{} folders could not be archived", self.failures.len()),
+            ),
+            Ending::Busy => (
+                Level::Info,
+                "busy",
+                "left to another `etl archive`, which is at work".to_owned(),
+            ),
+            Ending::Interrupted(signal) => (
+                Level::Warn,
+                "interrupted",
+                format!(
+                    "ended by {signal}: what was archived is counted here, and the next call goes on"
+                ),
+            ),
+            Ending::Failed(error) => (Level::Error, "failed", error.to_string()),
+        };
+        let sources: Vec<&str> = self.sources.keys().map(|source| source.name()).collect();
+        let total = &self.total;
+        log::log!(
+            level,
+            outcome,
+            sources = (!sources.is_empty()).then(|| sources.join(",")),
+            files = total.files,
+            archived = total.archived,
+            left = total.files - total.archived,
+            reasons = total.reasons(),
+            archives = total.archives,
+            bytes = total.bytes,
+            archive_bytes = total.archive_bytes,
+            elapsed_ms = self.elapsed_ms;
+            "{message}"
+        );
+    }
+
+    /// Whether every folder was archived, or left to another program.
+    pub fn succeeded(&self) -> bool {
+        self.failures.is_empty() && matches!(self.ending, Ending::Done | Ending::Busy)
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

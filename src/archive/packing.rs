@@ -1,0 +1,232 @@
+//! Packing: an archive is written aside, made durable, read back, and only then given its name.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rustix::fs::{Advice, CWD, RenameFlags};
+use rustix::io::Errno;
+
+use super::error::Error;
+use super::member::{self, Member};
+use crate::inbox::name::name_text;
+use crate::inbox_name::InboxName;
+use crate::source::Source;
+
+/// End of an archive's name.
+pub(crate) const SUFFIX: &str = ".tar.zst";
+
+/// End of the name of an archive that is not finished. It begins with a dot, too.
+const UNFINISHED: &str = ".unfinished";
+
+/// Rights of an archive and of its folders: events hold names and addresses.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+/// What the files of an archive are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Content {
+    /// Events in landing.
+    Accepted,
+    /// Files among the rejections. They are packed after the accepted ones, and apart: unpacked in the
+    /// order of the archives' names, a conflicting event comes after the one that it conflicts with.
+    Rejected,
+}
+
+/// The archives of a source.
+pub(super) struct Archives<'a> {
+    folder: PathBuf,
+    inbox: &'a InboxName,
+}
+
+impl<'a> Archives<'a> {
+    /// Those of the files of a source that come from this inbox.
+    pub(super) fn new(folder: &Path, source: Source, inbox: &'a InboxName) -> Archives<'a> {
+        Archives {
+            folder: folder.join(source.name()),
+            inbox,
+        }
+    }
+
+    /// Removes the archives of this inbox that a killed program has not finished.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotWritten`] when one cannot be removed.
+    pub(super) fn remove_unfinished(&self) -> Result<(), Error> {
+        let days = match fs::read_dir(&self.folder) {
+            Ok(days) => days,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) => return Err(not_written(&self.folder)(cause)),
+        };
+        for day in days {
+            let day = day.map_err(not_written(&self.folder))?.path();
+            if !day.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&day).map_err(not_written(&day))? {
+                let path = entry.map_err(not_written(&day))?.path();
+                if self.is_unfinished(&path) {
+                    fs::remove_file(&path).map_err(not_written(&path))?;
+                    log::debug!("removed the unfinished {}", path.display());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_unfinished(&self, path: &Path) -> bool {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_prefix('.')?.strip_suffix(UNFINISHED))
+            .and_then(|name| name.split_once('-'))
+            .is_some_and(|(_, rest)| {
+                [Content::Accepted, Content::Rejected]
+                    .iter()
+                    .any(|content| rest == self.ending(*content))
+            })
+    }
+
+    /// What the name of an archive has behind the time at which it was packed.
+    fn ending(&self, content: Content) -> String {
+        let rejected = match content {
+            Content::Accepted => "",
+            Content::Rejected => "-rejected",
+        };
+        format!("{}{rejected}{SUFFIX}", self.inbox)
+    }
+
+    /// Packs members into a new archive of files that changed on this day (UTC). Returns its path and
+    /// its size in bytes once it is durable and was read back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotWritten`] or [`Error::Damaged`]; nothing is left of the archive then.
+    pub(super) fn pack(
+        &self,
+        day: NaiveDate,
+        content: Content,
+        packed_at: DateTime<Utc>,
+        members: &[&Member],
+    ) -> Result<(PathBuf, u64), Error> {
+        let folder = self.folder.join(day.to_string());
+        make_folder(&folder).map_err(not_written(&folder))?;
+        let name = format!(
+            "{}-{}",
+            packed_at.format("%Y%m%dT%H%M%S%.6fZ"),
+            self.ending(content)
+        );
+        let path = folder.join(&name);
+        let unfinished = folder.join(format!(".{name}{UNFINISHED}"));
+        let packed = write(&unfinished, members)
+            .map_err(not_written(&path))
+            .and_then(|size| {
+                check(&unfinished, members).map_err(|what| Error::Damaged {
+                    path: path.clone(),
+                    what,
+                })?;
+                publish(&unfinished, &path).map_err(not_written(&path))?;
+                Ok(size)
+            });
+        match packed {
+            Ok(size) => Ok((path, size)),
+            Err(error) => {
+                // What cannot be removed now, the next call removes.
+                let _ = fs::remove_file(&unfinished);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    |cause| Error::NotWritten { path, cause }
+}
+
+/// Writes an archive, makes it durable, and returns its size.
+fn write(path: &Path, members: &[&Member]) -> io::Result<u64> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    member::write(&file, members.iter().copied())?;
+    file.sync_all()?;
+    // So that it is read back from the disk. Where the system keeps it in memory all the same, what is
+    // compared is still what was written.
+    let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+    Ok(file.metadata()?.len())
+}
+
+/// Compares an archive with what it was made of, byte for byte.
+fn check(path: &Path, members: &[&Member]) -> Result<(), String> {
+    let mut expected = members.iter();
+    let compare = |member: Member| match expected.next() {
+        Some(expected) if **expected == member => Ok(()),
+        Some(expected) => Err(Difference::Member(name_text(&expected.name).into_owned())),
+        None => Err(Difference::TooMany),
+    };
+    let compared = File::open(path)
+        .map_err(Difference::from)
+        .and_then(|file| member::each(file, compare));
+    match (compared, expected.next()) {
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(missing)) => Err(format!("{} is missing", name_text(&missing.name))),
+        (Err(Difference::Member(name)), _) => Err(format!("{name} differs from its file")),
+        (Err(Difference::TooMany), _) => Err("it has more files than were packed".to_owned()),
+        (Err(Difference::Unreadable(cause)), _) => Err(cause.to_string()),
+    }
+}
+
+/// Why an archive is not what it was made of.
+enum Difference {
+    Member(String),
+    TooMany,
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for Difference {
+    fn from(cause: io::Error) -> Difference {
+        Difference::Unreadable(cause)
+    }
+}
+
+/// Gives a finished archive its name, in the place of no other file, and makes that durable.
+fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, unfinished, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        // File systems that cannot promise it. The name has the time, to the microsecond.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !path.try_exists()? => {
+            fs::rename(unfinished, path)?;
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    sync_folder(path.parent())
+}
+
+/// Makes a folder and those above it, each durable in the one above.
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_folder(path.parent())
+}
+
+fn sync_folder(path: Option<&Path>) -> io::Result<()> {
+    match path {
+        // A relative path of one part has an empty parent.
+        Some(path) if path.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(path) => File::open(path)?.sync_all(),
+        None => Ok(()),
+    }
+}

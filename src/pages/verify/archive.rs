@@ -1,0 +1,194 @@
+//! Archives: whether each is whole, and the database has the content of each file in it.
+
+use std::fs::{self, File as Archive};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use postgres::Client;
+
+use super::finding::{Check, Finding, Findings};
+use super::{Figures, VerifyOptions};
+use crate::archive::member::{self, Member};
+use crate::archive::packing::SUFFIX;
+use crate::clock;
+use crate::inbox::name::name_text;
+use crate::inbox::reading::Reading;
+use crate::pages::error::Error;
+use crate::run::File;
+use crate::run::options::Options;
+use crate::run::stored::{self, Stored, StoredFile};
+use crate::source::Source;
+use crate::stamp::FileStamp;
+use crate::warehouse;
+use crate::warehouse::error::{Doing, Error as WarehouseError};
+use crate::warehouse::kept_files::Searched;
+
+/// Members that are looked for together.
+const MEMBERS: usize = 4_096;
+
+/// Why an archive was not read to its end.
+enum Failure {
+    Archive(io::Error),
+    Warehouse(WarehouseError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(cause: io::Error) -> Failure {
+        Failure::Archive(cause)
+    }
+}
+
+/// Verifies the archives in a folder, those of all sources.
+///
+/// # Errors
+///
+/// When the warehouse fails.
+pub(super) fn verify(
+    client: &mut Client,
+    folder: &Path,
+    options: &VerifyOptions,
+    figures: &mut Figures,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    for source in Source::ALL.iter().copied() {
+        let paths = match archives(&folder.join(source.name())) {
+            Ok(paths) => paths,
+            Err(cause) => {
+                let path = folder.join(source.name());
+                findings.add(source.name(), damaged(&path, &cause));
+                continue;
+            }
+        };
+        let mut archives = Archives {
+            client: &mut *client,
+            source,
+            reading: Options::for_reading(
+                options.inbox.clone(),
+                options.inbox_name.clone(),
+                vec![source],
+            ),
+            findings: &mut *findings,
+        };
+        for path in paths {
+            figures.archives += 1;
+            match archives.verify(&path) {
+                Ok(files) => figures.archived_files += files,
+                Err(Failure::Archive(cause)) => {
+                    archives.findings.add(source.name(), damaged(&path, &cause));
+                }
+                Err(Failure::Warehouse(error)) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The archives of a source, in the order in which they were packed.
+fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut archives = Vec::new();
+    for day in fs::read_dir(folder)? {
+        let day = day?.path();
+        if !day.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(day)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with(SUFFIX) && !name.starts_with('.') {
+                archives.push(path);
+            }
+        }
+    }
+    archives.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    Ok(archives)
+}
+
+fn damaged(path: &Path, cause: &io::Error) -> Finding {
+    Finding {
+        check: Check::Archives,
+        subject: path.display().to_string(),
+        problem: format!("it cannot be read: {cause}"),
+        advice: "restore it from a backup, or unpack what `tar --zstd` still reads of it"
+            .to_owned(),
+    }
+}
+
+/// The archives of a source that are verified.
+struct Archives<'v> {
+    client: &'v mut Client,
+    source: Source,
+    reading: Options,
+    findings: &'v mut Findings,
+}
+
+impl Archives<'_> {
+    /// Verifies an archive; returns how many files it has.
+    fn verify(&mut self, path: &Path) -> Result<i64, Failure> {
+        let mut files = 0;
+        let mut members = Vec::new();
+        member::each(Archive::open(path)?, |member| {
+            files += 1;
+            members.push(member);
+            match members.len() < MEMBERS {
+                true => Ok(()),
+                false => self.look_for(path, std::mem::take(&mut members)),
+            }
+        })?;
+        self.look_for(path, members)?;
+        Ok(files)
+    }
+
+    fn look_for(&mut self, path: &Path, members: Vec<Member>) -> Result<(), Failure> {
+        let files: Vec<File> = members
+            .into_iter()
+            .map(|member| self.file(member))
+            .collect();
+        for StoredFile { file, stored, .. } in self.find(files).map_err(Failure::Warehouse)? {
+            let (problem, advice) = match stored {
+                Stored::Event { precedes: false } | Stored::Rejection(_) => continue,
+                Stored::Event { precedes: true } => (
+                    "landing has its event with a later modification time".to_owned(),
+                    "unpack it into the inbox, and the next run compares the two",
+                ),
+                Stored::Nowhere(why) => (
+                    format!("it is in no table: {why}"),
+                    "unpack it into the inbox, and the next run loads it",
+                ),
+            };
+            let finding = Finding {
+                check: Check::Archives,
+                subject: format!("{} in {}", file.name, path.display()),
+                problem,
+                advice: advice.to_owned(),
+            };
+            self.findings.add(self.source.name(), finding);
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, files: Vec<File>) -> Result<Vec<StoredFile>, WarehouseError> {
+        let mut transaction = warehouse::begin(self.client)?;
+        let inbox = &self.reading.inbox_name;
+        let found = stored::find(&mut transaction, self.source, inbox, Searched::All, files)?;
+        transaction.rollback().doing("ending to look for files")?;
+        Ok(found)
+    }
+
+    /// A member as a run would read it.
+    fn file(&self, member: Member) -> File {
+        let now = clock::now().into();
+        let stamp = FileStamp {
+            inode: 0,
+            size: member.document.len() as u64,
+            modified: member.modified,
+            changed: now,
+        };
+        File::validate(
+            name_text(&member.name).into_owned(),
+            now,
+            Reading::Document(stamp, member.document),
+            &self.reading,
+            now,
+        )
+    }
+}
