@@ -4,7 +4,10 @@
 ARG RUST_IMAGE=rust:1-slim-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 
-FROM ${RUST_IMAGE} AS build
+FROM ${RUST_IMAGE} AS toolchain
+
+
+FROM toolchain AS build
 WORKDIR /build
 
 # The dependencies alone, with empty programs in the place of ours: this layer lasts until Cargo.lock changes.

@@ -2,13 +2,14 @@
 # Builds the programs and runs everything at once: a private PostgreSQL, the two services that write events, `etl run`
 # every 5 seconds and `etl archive` every hour. Ctrl-C stops it all and shows what is in the warehouse.
 #
-# usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native]
+# usage: ./rerun.sh [--keep] [--for TIME] [--docker | --native] [--yes]
 #        ./rerun.sh compose ARGUMENT...   Docker Compose for the containers, such as: compose logs --follow etl
 #
 #   --keep      go on with the data of the last run; without it every run starts fresh
 #   --for TIME  stop by itself after a time such as 30s or 2m
 #   --docker    run in containers; so it does by itself where a Docker engine answers
 #   --native    run on this machine, without containers
+#   --yes       install what is missing without asking: Rust and Debian's packages
 #
 # All that it makes is its containers, their volume and data/; ./clean.sh removes it. While one runs, another one in the
 # same folder refuses to start. The warehouse's user and password are in database.env. With containers, DWH_PORT is its
@@ -18,6 +19,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source ./clean.sh
+source src/package/requirements.sh
 
 # Seconds from the start of one load to the start of the next.
 readonly LOAD_EVERY=5
@@ -28,13 +30,14 @@ readonly ARCHIVE_EVERY=3600
 # Seconds that PostgreSQL gets to answer. Recovery after a crash is what can take long.
 readonly DATABASE_PATIENCE=60
 
-# The first port to try: not PostgreSQL's own, which may be taken by a server that is none of our business.
-readonly FIRST_PORT=54320
+# The first port to try, and how many: not PostgreSQL's own, which may be taken by a server that is none of our business.
+readonly FIRST_PORT=54320 PORTS=100
 
 # The oldest major version of PostgreSQL that the warehouse runs on.
 readonly OLDEST_POSTGRES=14
 
 keep=false
+agreed=false
 way= # docker or native; empty: whichever there is
 duration=
 readonly inbox=data/events/inbox archive=data/events/archive programs=${CARGO_TARGET_DIR:-target}/release
@@ -45,7 +48,7 @@ child= # the process that attend waits for
 declare -A services=() # the number of each service's process; empty: the service has ended
 
 usage() {
-  sed -n '2,18s/^# \{0,1\}//p' rerun.sh
+  sed -n '2,19s/^# \{0,1\}//p' rerun.sh
 }
 
 # misuse TEXT: ends the script with what is wrong about its arguments.
@@ -213,24 +216,12 @@ find_postgres() {
   return 1
 }
 
-# install_postgres: installs Debian's package, without the cluster that it would otherwise make and start.
-install_postgres() {
-  local settings=/etc/postgresql-common/createcluster.d/rerun.conf status=0
-  echo "No PostgreSQL server here: installing Debian's package postgresql ..."
-  mkdir -p "${settings%/*}"
-  echo 'create_main_cluster = false' >"$settings"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y postgresql; } >/dev/null || status=$?
-  rm -f "$settings"
-  rmdir --ignore-fail-on-non-empty "${settings%/*}"
-  ((status == 0)) || die "the package postgresql could not be installed: see apt-get's message above"
-}
-
 # need_postgres: finds PostgreSQL's programs, or installs them where that is this script's to do.
 need_postgres() {
   find_postgres && return
   [[ -z ${PG_BIN-} ]] || die "PG_BIN=$PG_BIN holds no PostgreSQL $OLDEST_POSTGRES or later (postgres, initdb, psql)"
   if ((EUID == 0)) && [[ -e /etc/debian_version ]]; then
-    install_postgres
+    install_packages postgresql
     find_postgres && return
   fi
   die "no PostgreSQL server, $OLDEST_POSTGRES or later: install the package postgresql, or set PG_BIN to its folder"
@@ -270,36 +261,42 @@ make_cluster() {
   mv "$new" data/postgres
 }
 
-# free_port: prints the first port on which nobody answers.
-free_port() {
-  local port=$FIRST_PORT
-  while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do ((port += 1)); done
-  echo "$port"
-}
-
-# start_database: starts PostgreSQL on a port of this machine alone, and waits until it answers.
+# start_database: starts PostgreSQL on a port of this machine alone, and makes the warehouse's database. The first port
+# that its server can take is the one: a port that is free at a glance can be another clone's an instant later.
 start_database() {
   [[ -e data/postgres ]] || make_cluster
-  export DB_HOST=127.0.0.1 DB_PORT
-  DB_PORT=$(free_port)
-  # A session of its own, so that a Ctrl-C in the terminal does not reach it before the warehouse has been shown. No
-  # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
-  (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
-    -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
-    >>data/logs/postgres.log 2>&1 {folder_lock}<&- &
-  # Bash is not to print a line about its end.
-  disown $!
-  local server=$! deadline=$((SECONDS + DATABASE_PATIENCE))
-  remember postgres "$server"
-  until database_ready "$server"; do
-    if ! running postgres >/dev/null || ((SECONDS > deadline)); then
-      die "PostgreSQL did not start: see the end of data/logs/postgres.log"
-    fi
-    attend sleep 0.1
+  export DB_HOST=127.0.0.1 DB_PORT=$FIRST_PORT
+  until start_server; do
+    ((DB_PORT += 1))
+    ((DB_PORT < FIRST_PORT + PORTS)) || die "the ports $FIRST_PORT to $((DB_PORT - 1)) are all taken"
   done
   create_database ||
     die "data/postgres was made with other settings than database.env has: put those back, or start without --keep"
   database_up=true
+}
+
+# start_server: starts PostgreSQL on the port and waits until it answers. Fails if another program has the port.
+start_server() {
+  local log=data/logs/postgres.log
+  local before server deadline=$((SECONDS + DATABASE_PATIENCE))
+  before=$(stat -c %s "$log" 2>/dev/null) || before=0
+  # A session of its own, so that a Ctrl-C in the terminal does not reach it before the warehouse has been shown. No
+  # socket file: the path to it could be longer than the 107 bytes that a socket's may have.
+  (cd / && exec setsid "${as_postgres[@]}" "$postgres_bin/postgres" -D "$OLDPWD/data/postgres" \
+    -c listen_addresses="$DB_HOST" -c port="$DB_PORT" -c unix_socket_directories= -c logging_collector=off) \
+    >>"$log" 2>&1 {folder_lock}<&- &
+  server=$!
+  # Bash is not to print a line about its end.
+  disown "$server"
+  remember postgres "$server"
+  until database_ready "$server"; do
+    if ! running postgres >/dev/null; then
+      ! tail -c "+$((before + 1))" "$log" | grep -q 'could not create any TCP/IP sockets' || return 1
+      die "PostgreSQL did not start: see the end of $log"
+    fi
+    ((SECONDS <= deadline)) || die "PostgreSQL did not answer within $DATABASE_PATIENCE s: see the end of $log"
+    attend sleep 0.1
+  done
 }
 
 # database_ready PID: whether the server of that process accepts connections. Asked of its own file: on the port,
@@ -321,19 +318,13 @@ SQL
 
 # ---- The programs
 
-# need_cargo: finds cargo, also where rustup has just put it and no new shell was opened since.
-need_cargo() {
-  PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
-  command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup"
-}
-
 # build: builds the three programs.
 build() {
   echo "Building (the first time takes some minutes) ..."
   # One package at a time: built together, crates that both need would take on the features of both, and `cargo build`
   # by hand would compile `etl` again.
-  attend cargo build --release --locked || die "the build of etl failed"
-  attend cargo build --release --locked --package services || die "the build of the services failed"
+  attend cargo build --release --locked || die "the build of etl failed; the compiler's messages are above"
+  attend cargo build --release --locked --package services || die "the build of the services failed; the compiler's messages are above"
 }
 
 # start_service NAME: starts a service that writes events.
@@ -434,7 +425,10 @@ run_native() {
   end_with stop_all
   refuse_containers
   read_settings
-  need_cargo
+  # Without cargo there is no Docker either, or it was not wanted.
+  if ! find_cargo; then
+    if find_postgres; then install_rust "$agreed"; else install_rust "$agreed" postgresql; fi
+  fi
   need_postgres
   build
   take_data
@@ -544,7 +538,7 @@ run_docker() {
   export ETL_COMMIT
   echo "Building the image (the first time takes some minutes) ..."
   # One of the services that share the image: all three would build it in turn.
-  quietly compose build etl || die "the build failed, as said above"
+  quietly compose build etl || die "the build failed; the compiler's messages are above"
   take_data
   if ((EUID == 0)); then chown -R "$SERVICE_USER" data/events data/logs; fi
   echo "Starting the warehouse, the services and the loader ..."
@@ -577,6 +571,7 @@ while (($# > 0)); do
   case $1 in
   --keep) keep=true ;;
   --docker | --native) way=${1#--} ;;
+  --yes) agreed=true ;;
   --for)
     duration=$(seconds "${2-}") || misuse "--for takes a time such as 30s or 2m"
     shift

@@ -92,7 +92,7 @@ pub enum Rescan {
 
 /// Decides which files of a folder a run reads.
 ///
-/// `is_same_folder` says whether the folder is the one that the offset belongs to. An offset means
+/// `is_same_folder`: whether the folder is the one that the offset belongs to. An offset means
 /// nothing in another folder.
 pub fn plan(
     checkpoint: &Checkpoint,

@@ -1,4 +1,4 @@
-//! Names of inboxes: what tells the checkpoints of several inboxes from each other.
+//! Names of inboxes: they keep the checkpoints of several inboxes apart.
 
 use std::fmt;
 use std::str::FromStr;

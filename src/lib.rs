@@ -21,6 +21,7 @@ pub mod cores;
 pub mod entity;
 pub mod escape;
 pub mod event;
+pub mod explanation;
 pub mod inbox;
 pub mod inbox_name;
 pub mod logging;

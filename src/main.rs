@@ -8,13 +8,13 @@ use std::time::Duration;
 use etl::archive;
 use etl::cli::error::Error;
 use etl::cli::{
-    ArchiveArguments, Cli, Command, Format, HistoryArguments, RebuildArguments, RejectedCommand,
-    ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
+    ArchiveArguments, Cli, Command, ExplainArguments, Format, HistoryArguments, RebuildArguments,
+    RejectedCommand, ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
 };
 use etl::escape::json_line;
 use etl::logging;
 use etl::pages::status::{STALE_AFTER, Status, prometheus, watch};
-use etl::pages::{history, rejected, report, status, verify};
+use etl::pages::{explain, history, rejected, report, status, verify};
 use etl::run::{self, Ending};
 use etl::warehouse::address::Address;
 use etl::warehouse::{Warehouse, dismissal};
@@ -50,6 +50,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::History(arguments) => show_history(&address()?, arguments),
         Command::Report(arguments) => write_report(&address()?, arguments),
         Command::Rejected(command) => manage_rejected(&address()?, command),
+        Command::Explain(arguments) => explain_codes(arguments),
         Command::Verify(arguments) => verify_all(&address()?, arguments),
         Command::Rebuild(arguments) => rebuild(&address()?, arguments),
         Command::Archive(arguments) => archive_files(&address()?, arguments),
@@ -217,6 +218,11 @@ fn migrate(address: &Address) -> Result<ExitCode, Error> {
     let warehouse = &mut Warehouse::connect(address)?;
     warehouse.migrate()?;
     run::rebuild_requested(warehouse)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain_codes(arguments: &ExplainArguments) -> Result<ExitCode, Error> {
+    print_text(&explain::explain(&arguments.codes))?;
     Ok(ExitCode::SUCCESS)
 }
 

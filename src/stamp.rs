@@ -27,7 +27,7 @@ pub struct FileRights {
     pub group: u32,
 }
 
-/// What tells a folder from every other one, as far as it cannot be copied.
+/// What identifies a folder and cannot be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FolderIdentity {
     /// Inode number. Once the folder is removed, another one can get it.

@@ -9,6 +9,7 @@ use log::Level;
 use serde::Serialize;
 
 use super::error::Error;
+use crate::explanation::Explanation;
 use crate::run::interruption::Signal;
 use crate::source::Source;
 
@@ -36,6 +37,48 @@ pub enum Left {
     /// It is a link, a FIFO, a folder or a device.
     NotRegular,
 }
+
+/// What each reason means and what to do; of `from_the_future` and `unreadable`, the reasons of
+/// rejections say it.
+pub(crate) const LEFT: &[Explanation] = &[
+    Explanation {
+        code: "recent",
+        meaning: "The file changed less than --older-than (1 hour) ago.",
+        advice: "Nothing.",
+    },
+    Explanation {
+        code: "not_loaded",
+        meaning: "The content of the file is in no table.",
+        advice: "Nothing if the next run reads it. Else `etl verify` names the file, and the command that loads it.",
+    },
+    Explanation {
+        code: "unread_copy",
+        meaning: "The file is a copy of a loaded event and has the modification time that counts, and no run has read \
+                  it yet.",
+        advice: "Nothing if the next run reads it; else `etl run --since`.",
+    },
+    Explanation {
+        code: "not_stored",
+        meaning: "The file was rejected unread, as too_large or unreadable, so the database does not have its content.",
+        advice: "Raise --max-file-size or grant the right, and load it with `etl run --since`; or take it away.",
+    },
+    Explanation {
+        code: "conflicting",
+        meaning: "The file was rejected as a conflicting_event, and the file that it conflicts with is still in the \
+                  inbox. Unpacked before that one, it would be accepted.",
+        advice: "Nothing: once that file is archived, so is this one.",
+    },
+    Explanation {
+        code: "changed",
+        meaning: "The file was replaced, written to or removed while it was archived, or has not ended.",
+        advice: "Nothing: the next run reads it, and a later archive takes it.",
+    },
+    Explanation {
+        code: "not_regular",
+        meaning: "It is a link, a FIFO, a folder or a device, and never an event.",
+        advice: "Take it out of the inbox.",
+    },
+];
 
 impl Left {
     fn text(self) -> &'static str {

@@ -12,14 +12,22 @@ use clap_mangen::Man;
 const EXIT_STATUS: &str = "Exit status";
 
 /// Variables that have no option.
-const OTHER_VARIABLES: [(&str, &str); 4] = [
+const OTHER_VARIABLES: [(&str, &str); 5] = [
     (
         "DB_HOST, DB_PORT, POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB",
-        "The warehouse in parts, used if DATABASE_URL is not set.",
+        "The warehouse in parts, used if DATABASE_URL is not set. Without some of them: localhost, 5432, postgres, no \
+         password, and the database with the name of the user.",
     ),
     (
-        "PGSSLMODE, PGSSLROOTCERT",
-        "Encryption of the connection, unless the URL sets it.",
+        "PGSSLMODE",
+        "TLS, unless the URL has sslmode=. disable: none. prefer (the default): if the server has it. require: always; \
+         like prefer it verifies nothing. verify-ca: a trusted authority issued the certificate. verify-full (the \
+         default with PGSSLROOTCERT): it did so for this host.",
+    ),
+    (
+        "PGSSLROOTCERT",
+        "PEM file with the certificates of the trusted authorities, or system (with verify-full only), unless the URL \
+         has sslrootcert=. verify-ca and verify-full require it, prefer and require refuse it.",
     ),
     ("RUST_LOG", "What is logged, unless -v or -q is given."),
     (

@@ -3,6 +3,7 @@
 
 mod archive;
 pub mod error;
+mod explain;
 mod history;
 mod inbox;
 mod log;
@@ -19,6 +20,7 @@ mod verify;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use archive::ArchiveArguments;
+pub use explain::ExplainArguments;
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
@@ -40,6 +42,7 @@ pub use verify::VerifyArguments;
   etl history card 42     what happened to a card
   etl report page.html    a page of charts: freshness, volume, rejections, lateness
   etl rejected list       the rejected files that are open
+  etl explain 23505       what a code in the log or on a page means, and what to do
   etl verify              compare the warehouse with its events, and the inbox with the tables
   etl rebuild card 42     compute the versions of a card from its events again
   etl archive             move loaded files out of the inbox (from cron, every hour)
@@ -53,8 +56,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// The warehouse, as postgresql://user:password@host:port/database. Better set in the
-    /// environment, where a process list does not show it. Without it, DB_HOST, DB_PORT,
+    /// The warehouse, as postgresql://user:password@host:port/database. In user and password write
+    /// @ / ? : % as %40 %2F %3F %3A %25; connect_timeout= is in seconds (10), and
+    /// ?host=NAME&hostaddr=ADDRESS reaches a name at another address. Better set in the environment,
+    /// where a process list does not show it. Without it, DB_HOST, DB_PORT,
     /// POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB are used. Encryption is set with
     /// ?sslmode=verify-full&sslrootcert=FILE, or in PGSSLMODE and PGSSLROOTCERT
     #[arg(
@@ -111,6 +116,9 @@ pub enum Command {
     /// List, show, retry and dismiss rejected files
     #[command(subcommand)]
     Rejected(RejectedCommand),
+
+    /// Explain a code: a reason, a problem, a word of the log, an error of PostgreSQL
+    Explain(ExplainArguments),
 
     /// Compare the warehouse with what its events make, and the inbox with the tables
     Verify(VerifyArguments),

@@ -18,7 +18,24 @@ use crate::source::Source;
   etl run
   etl run --since 2026-11-01 --dry-run
   etl run --since 36h --source cards --json
-  etl run --reconcile         by night: read every file whose name is in no table")]
+  etl run --reconcile         by night: read every file whose name is in no table
+  etl run --inbox /backup --since 2000-01-01
+                              a folder once, such as a backup
+
+A backfill (--since) skips loaded events as duplicates, and the offset never moves back. That of
+another folder leaves the checkpoint alone.
+
+Several inboxes, on two hosts say, each need a name (--inbox-name berlin), and so have checkpoints
+and lines in `etl status` of their own. Under one name the result is the same, only slower: a folder
+that is not recognised is read as a whole.
+
+Through a connection pooler in transaction mode everything works: a claim in etl.checkpoint keeps
+runs apart, not the session. There the claim of a killed run lasts up to 15 seconds; else it ends
+with its server process.
+
+The line that ends a run has, besides its counts: since, the start given by hand; versions_changed,
+the versions of earlier runs that a late-arriving event or a copy rewrote; batches, the transactions
+with data; bytes, those of the documents; and scan_ms, how long it took to scan the folders.")]
 pub struct RunArguments {
     /// The inbox.
     #[command(flatten)]

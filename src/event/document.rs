@@ -118,17 +118,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether a field is there and is not null. A null is taken: it is what a missing field is.
-    fn has_value(&mut self, name: &'static str) -> bool {
-        match self.entries.iter().position(|(entry, _)| entry == name) {
-            Some(index) if self.entries[index].1.get() == "null" => {
-                self.entries.remove(index);
-                false
-            }
-            found => found.is_some(),
-        }
-    }
-
     /// Takes a text that the database can hold.
     pub(super) fn string(&mut self, name: &'static str) -> Result<Cow<'a, str>, Rejection> {
         let text = self.take(name)?.get();
@@ -138,55 +127,6 @@ impl<'a> Fields<'a> {
         string(text).map_err(|what| Rejection::InvalidText {
             field: self.place(name),
             what,
-        })
-    }
-
-    /// Takes a number without fraction or exponent that fits a `bigint`.
-    pub(super) fn whole(&mut self, name: &'static str) -> Result<i64, Rejection> {
-        let text = self.take(name)?.get();
-        if !is_number(text) || text.contains(['.', 'e', 'E']) {
-            return Err(self.wrong_type(name, text, "an integer"));
-        }
-        text.parse().map_err(|_| Rejection::OutOfRange {
-            field: self.place(name),
-            value: shorten(text),
-            limit: "does not fit a bigint",
-        })
-    }
-
-    /// Takes a number that fits a `double precision`.
-    fn finite(&mut self, name: &'static str) -> Result<f64, Rejection> {
-        let text = self.take(name)?.get();
-        if !is_number(text) {
-            return Err(self.wrong_type(name, text, "a number"));
-        }
-        text.parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
-            // Zero has one form: 0.0 and -0.0 are equal, and copies of an event must be the same.
-            .map(|number| number + 0.0)
-            .ok_or_else(|| Rejection::OutOfRange {
-                field: self.place(name),
-                value: shorten(text),
-                limit: "is not a finite double precision number",
-            })
-    }
-
-    /// Takes `true` or `false`.
-    fn truth(&mut self, name: &'static str) -> Result<bool, Rejection> {
-        match self.take(name)?.get() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            text => Err(self.wrong_type(name, text, "a boolean")),
-        }
-    }
-
-    /// Takes a time, see [`time::parse`].
-    pub(super) fn point_in_time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Rejection> {
-        let text = self.string(name)?;
-        time::parse(&text).ok_or_else(|| Rejection::InvalidTime {
-            field: self.place(name),
-            value: quote(&text),
         })
     }
 
@@ -238,28 +178,68 @@ impl<'a> Fields<'a> {
 impl Reader for Fields<'_> {
     type Error = Rejection;
 
+    /// Whether a field is there and is not null. A null is taken: it is what a missing field is.
     fn has(&mut self, name: &'static str) -> bool {
-        self.has_value(name)
+        match self.entries.iter().position(|(entry, _)| entry == name) {
+            Some(index) if self.entries[index].1.get() == "null" => {
+                self.entries.remove(index);
+                false
+            }
+            found => found.is_some(),
+        }
     }
 
+    /// Takes a number without fraction or exponent that fits a `bigint`.
     fn integer(&mut self, name: &'static str) -> Result<i64, Rejection> {
-        self.whole(name)
+        let text = self.take(name)?.get();
+        if !is_number(text) || text.contains(['.', 'e', 'E']) {
+            return Err(self.wrong_type(name, text, "an integer"));
+        }
+        text.parse().map_err(|_| Rejection::OutOfRange {
+            field: self.place(name),
+            value: shorten(text),
+            limit: "does not fit a bigint",
+        })
     }
 
+    /// Takes a number that fits a `double precision`.
     fn number(&mut self, name: &'static str) -> Result<f64, Rejection> {
-        self.finite(name)
+        let text = self.take(name)?.get();
+        if !is_number(text) {
+            return Err(self.wrong_type(name, text, "a number"));
+        }
+        text.parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            // Zero has one form: 0.0 and -0.0 are equal, and copies of an event must be the same.
+            .map(|number| number + 0.0)
+            .ok_or_else(|| Rejection::OutOfRange {
+                field: self.place(name),
+                value: shorten(text),
+                limit: "is not a finite double precision number",
+            })
     }
 
+    /// Takes `true` or `false`.
     fn boolean(&mut self, name: &'static str) -> Result<bool, Rejection> {
-        self.truth(name)
+        match self.take(name)?.get() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            text => Err(self.wrong_type(name, text, "a boolean")),
+        }
     }
 
     fn text(&mut self, name: &'static str) -> Result<String, Rejection> {
         self.string(name).map(Cow::into_owned)
     }
 
+    /// Takes a time, see [`time::parse`].
     fn time(&mut self, name: &'static str) -> Result<DateTime<Utc>, Rejection> {
-        self.point_in_time(name)
+        let text = self.string(name)?;
+        time::parse(&text).ok_or_else(|| Rejection::InvalidTime {
+            field: self.place(name),
+            value: quote(&text),
+        })
     }
 }
 

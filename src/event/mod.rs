@@ -7,6 +7,7 @@
 
 mod document;
 mod members;
+mod reason;
 mod rejection;
 mod storable;
 mod subject;
@@ -19,8 +20,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::entity::{Kind, Listed, for_each_entity};
-pub use rejection::{Reason, Refusal, Rejection};
+use crate::entity::{Kind, Listed, Reader, for_each_entity};
+pub use reason::Reason;
+pub use rejection::{Refusal, Rejection};
 pub use subject::subject;
 pub use time::parse as parse_time;
 
@@ -155,8 +157,8 @@ pub fn accept(bytes: &[u8], ahead: Ahead) -> Result<AnyEvent, Refusal> {
 fn read<E: Recorded>(document: &mut Document<'_>) -> Result<AnyEvent, Rejection> {
     Ok(E::wrap(Event {
         event_id: document.metadata.uuid("event_id")?,
-        event_at: document.metadata.point_in_time("event_at")?,
-        entity_id: document.payload.whole("id")?,
+        event_at: document.metadata.time("event_at")?,
+        entity_id: document.payload.integer("id")?,
         state: E::read(&mut document.payload)?,
         extra: document.extra()?,
     }))
@@ -228,6 +230,6 @@ mod tests {
         };
         assert!(at("2027-01-01 00:00:00").is_ok());
         let refusal = at("2027-01-01 00:00:00.000001").expect_err("it is a day ahead");
-        assert!(refusal.contains("more than 1day after"), "{refusal}");
+        assert!(refusal.contains("more than 1 day after"), "{refusal}");
     }
 }

@@ -1,10 +1,8 @@
-//! Why a document is not an event: a code for machines and a sentence for people.
+//! Why a document is not an event: a sentence for people. [`super::Reason`] is the code for machines.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use thiserror::Error;
 
 use crate::entity::Kind;
@@ -118,7 +116,7 @@ pub enum Rejection {
     /// `metadata.event_at` is so far ahead of the file's change time that it would hide every real
     /// event of its key until then.
     #[error(
-        "metadata.event_at is {event_at}, more than {} after the file changed (--max-ahead)", humantime::format_duration(*.max_ahead)
+        "metadata.event_at is {event_at}, more than {} after the file changed (--max-ahead)", spelled_out(*.max_ahead)
     )]
     FromTheFuture {
         /// The time of the event.
@@ -184,78 +182,7 @@ pub enum Rejection {
     },
 }
 
-/// Makes the reasons of the kinds of [`Rejection`], of which there has to be one for each.
-macro_rules! reasons {
-    ($($kind:ident $code:literal)*) => {
-        /// The kinds of rejections, of which each has a code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Reason {
-            $(
-                #[doc = concat!("`", $code, "`")]
-                $kind,
-            )*
-        }
-
-        impl Reason {
-            /// All of them.
-            const ALL: &[Reason] = &[$(Reason::$kind),*];
-
-            /// The code, as in `landing.rejected_event.reason`. Codes never change their meaning.
-            pub fn code(self) -> &'static str {
-                match self {
-                    $(Reason::$kind => $code,)*
-                }
-            }
-        }
-
-        impl Rejection {
-            /// Which kind it is.
-            fn reason(&self) -> Reason {
-                match self {
-                    $(Rejection::$kind { .. } => Reason::$kind,)*
-                }
-            }
-        }
-    };
-}
-
-reasons! {
-    Truncated "truncated"
-    NotUtf8 "not_utf8"
-    InvalidJson "invalid_json"
-    NotAnObject "not_an_object"
-    DuplicateField "duplicate_field"
-    MissingField "missing_field"
-    WrongType "wrong_type"
-    OutOfRange "out_of_range"
-    InvalidTime "invalid_time"
-    InvalidEventId "invalid_event_id"
-    UnknownType "unknown_type"
-    FromTheFuture "from_the_future"
-    InvalidText "invalid_text"
-    TooDeep "too_deep"
-    TooLarge "too_large"
-    Unreadable "unreadable"
-    ConflictingEvent "conflicting_event"
-    BrokenTimeline "broken_timeline"
-}
-
-impl ValueEnum for Reason {
-    fn value_variants<'a>() -> &'a [Reason] {
-        Reason::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.code()))
-    }
-}
-
 impl Rejection {
-    /// The code of its reason.
-    pub fn code(&self) -> &'static str {
-        self.reason().code()
-    }
-
     /// Whether the file was not read, so that the database has no document of it.
     pub fn is_unread(&self) -> bool {
         matches!(
@@ -276,6 +203,18 @@ impl Rejection {
 fn known_types() -> String {
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     names.join(" or ")
+}
+
+/// A length of time with blanks between numbers and units: `1 day 12 h`.
+fn spelled_out(length: Duration) -> String {
+    let mut text = String::new();
+    for char in humantime::format_duration(length).to_string().chars() {
+        if char.is_alphabetic() && text.ends_with(|last: char| last.is_ascii_digit()) {
+            text.push(' ');
+        }
+        text.push(char);
+    }
+    text
 }
 
 /// A value from a document as a sentence can show it: escaped, in quotes, and not too long.

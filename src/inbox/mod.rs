@@ -97,7 +97,7 @@ impl Folder {
         &self.path
     }
 
-    /// What tells this folder from every other one.
+    /// What identifies this folder.
     ///
     /// # Errors
     ///

@@ -144,7 +144,7 @@ impl<'r> Loader<'r> {
         Ok(())
     }
 
-    /// Loads one batch. If keys turn out to be broken, it is done again, with what is new of them
+    /// Loads one batch. If keys turn out to be broken, it is done again, with their new events
     /// rejected.
     fn load_batch<'scope, 's: 'scope>(
         &mut self,

@@ -1,5 +1,6 @@
 //! The outcome of a run, and the line in the log that reports it.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -36,6 +37,14 @@ pub struct Work {
     pub batches: u64,
     /// Bytes of documents that were read.
     pub bytes: u64,
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, other: Work) {
+        self.counts += other.counts;
+        self.batches += other.batches;
+        self.bytes += other.bytes;
+    }
 }
 
 /// The outcome of a run.

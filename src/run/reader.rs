@@ -109,7 +109,7 @@ impl Shared {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is room to read a file of a block; says whether to go on.
+    /// Waits until there is room to read a file of a block; returns whether to go on.
     fn wait_for_room(&self, block: usize) -> bool {
         let mut budget = self.budget();
         while budget.bytes >= READ_AHEAD_BYTES && block != budget.needed && !budget.is_over {
@@ -263,7 +263,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         }))
     }
 
-    /// Waits for a block; says whether one came.
+    /// Waits for a block; returns whether one came.
     fn receive(&mut self, deadline: Instant) -> Result<bool, FolderError> {
         let (number, files) = if self.readers > 0 {
             match self.wait(deadline) {

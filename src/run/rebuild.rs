@@ -268,7 +268,7 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    /// Rebuilds the keys of one transaction; says whether there may be more.
+    /// Rebuilds the keys of one transaction; returns whether there may be more.
     fn rebuild_next(&mut self, kind: Kind, keys: &mut Keys<'_>) -> Result<bool, Error> {
         let mut transaction = warehouse::begin(self.client)?;
         let note = lock_dimension(&mut transaction, kind)?;

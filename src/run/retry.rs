@@ -23,7 +23,7 @@ use crate::event::Rejection;
 use crate::inbox_name::InboxName;
 use crate::logging;
 use crate::source::Source;
-use crate::summary::{Counts, Summary};
+use crate::summary::Summary;
 use crate::warehouse::Warehouse;
 use crate::warehouse::checkpoints::{self, Claim};
 use crate::warehouse::error::Error as WarehouseError;
@@ -113,9 +113,8 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         started_at: clock::now(),
         sources: Vec::new(),
         summary: Summary::of(&open.iter().map(|open| open.source).collect::<Vec<_>>()),
-        work: Work::default(),
-        counts_of_run: Counts::default(),
-        batches_of_run: 0,
+        done: Work::default(),
+        done_in_inbox: Work::default(),
         notes: Vec::new(),
     };
     let mut inboxes: Vec<&InboxName> = open.iter().map(|open| &open.inbox).collect();
@@ -125,7 +124,7 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
             open.iter().filter(|open| open.inbox == *inbox).collect();
         retry.retry_inbox(client, inbox, &of_inbox)?;
     }
-    retry.summary.total.add(retry.work.counts, began.elapsed());
+    retry.summary.total.add(retry.done.counts, began.elapsed());
     let outcome = Outcome {
         summary: retry.summary,
         failures: Vec::new(),
@@ -138,7 +137,7 @@ pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retrie
         is_by_hand: true,
         resume: None,
         dry_run: options.dry_run,
-        work: retry.work,
+        work: retry.done,
         scan: Duration::ZERO,
     };
     outcome.log();
@@ -158,11 +157,10 @@ struct Retry<'r> {
     /// Sources whose checkpoints are claimed.
     sources: Vec<Source>,
     summary: Summary,
-    /// What it has done.
-    work: Work,
-    /// What it has done in the inbox at hand.
-    counts_of_run: Counts,
-    batches_of_run: u64,
+    /// What it has done in the inboxes before this one.
+    done: Work,
+    /// What it has done in this inbox, which is a run of its own.
+    done_in_inbox: Work,
     /// What is to be logged when no transaction is open.
     notes: Vec<String>,
 }
@@ -189,12 +187,12 @@ impl Retry<'_> {
         };
         self.run_id = claim.run_id;
         self.sources = claimed;
-        self.counts_of_run = Counts::default();
-        self.batches_of_run = 0;
+        self.done_in_inbox = Work::default();
         logging::name_run(claim.run_id);
         let done = with_target(client, self.options.dry_run, |target| {
             self.validate_all(target, inbox)
         });
+        self.done += self.done_in_inbox;
         for note in self.notes.drain(..) {
             log::warn!("{note}");
         }
@@ -268,12 +266,12 @@ impl Retry<'_> {
             kept_files::accept(&mut transaction, self.run_id, &accepted)?;
             kept_files::revalidate(&mut transaction, self.run_id, &refused)?;
             checkpoints::count(&mut transaction, source, inbox, counts, newest_event_at)?;
-            let mut counts_of_run = self.counts_of_run;
-            counts_of_run += counts;
-            let mut work = self.work;
-            work.counts += counts;
-            work.batches += 1;
-            work.bytes += bytes;
+            let mut done_in_inbox = self.done_in_inbox;
+            done_in_inbox += Work {
+                counts,
+                batches: 1,
+                bytes,
+            };
             RunRecord {
                 run_id: self.run_id,
                 command: Command::Retry,
@@ -281,15 +279,13 @@ impl Retry<'_> {
                 sources: &self.sources,
                 since: None,
                 started_at: self.started_at,
-                counts: counts_of_run,
-                is_written: self.batches_of_run > 0,
+                counts: done_in_inbox.counts,
+                is_written: self.done_in_inbox.batches > 0,
             }
             .save(&mut transaction, clock::now())?;
             checkpoints::renew_within(&mut transaction, self.run_id)?;
             transaction.commit().map_err(WarehouseError::commit)?;
-            self.work = work;
-            self.counts_of_run = counts_of_run;
-            self.batches_of_run += 1;
+            self.done_in_inbox = done_in_inbox;
             let summary = self.summary.sources.entry(source.name());
             summary.or_default().add(counts, began.elapsed());
             return Ok(Some(last_id));

@@ -20,9 +20,9 @@ use crate::warehouse;
 use crate::warehouse::names::unknown_names;
 use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_file};
 
-/// Recently processed files that are looked for in a folder which may be another one: if it is the
-/// same, the first one is found.
-const LOOKED_FOR: usize = 1_000;
+/// Recently processed files that are probed in a folder which may be another one: if it is the same,
+/// the first one is found.
+const PROBED: usize = 1_000;
 
 /// A scanned folder.
 pub(crate) struct FolderScan {
@@ -199,10 +199,10 @@ impl RecentFiles {
                 .folder
                 .is_some_and(|known| known.is_same(identity)),
         };
-        let mut looked_for = 0;
+        let mut probed = 0;
         each_recent_file(client, checkpoint.source, inbox, |name, stamp| {
-            if !recent.is_same_folder && looked_for < LOOKED_FOR {
-                looked_for += 1;
+            if !recent.is_same_folder && probed < PROBED {
+                probed += 1;
                 recent.is_same_folder = folder.stamp(&name_bytes(name)) == Some(stamp);
             }
             recent.files.insert(recent.fingerprint(name, &stamp));

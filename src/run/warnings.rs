@@ -37,7 +37,7 @@ struct Line {
 struct Kind(usize);
 
 impl Kind {
-    /// Counts a file; says whether it is to be named.
+    /// Counts a file; returns whether it is to be named.
     fn count(&mut self) -> bool {
         self.0 += 1;
         self.0 <= NAMED

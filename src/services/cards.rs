@@ -52,7 +52,7 @@ const AHEAD: Duration = Duration::from_millis(100);
 /// The most numbers that a killed service leaves unused.
 const MAX_AHEAD: f64 = 1_000.0;
 
-/// How often the log tells how far the service has come.
+/// How often the log has a line of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
 /// Writes the births and changes of cards into a folder in bursts, one JSON file per event, until
@@ -136,13 +136,7 @@ impl Cards {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cards: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::exit_code("cards", run(&Arguments::parse()))
 }
 
 fn run(

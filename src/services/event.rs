@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid};
 
-/// A moment as events write it: UTC in whole seconds, without a zone.
+/// A time as events write it: UTC in whole seconds, without a zone.
 #[derive(Clone, Copy)]
 pub struct Timestamp(pub DateTime<Utc>);
 

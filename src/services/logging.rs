@@ -1,8 +1,10 @@
-//! Where a service's log goes.
+//! Where a service's log goes, and how it ends.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use env_logger::{Builder, Env, Target};
 use thiserror::Error;
@@ -28,6 +30,17 @@ pub fn start(folder: Option<&Path>, service: &str) -> Result<(), LoggingError> {
     }
     builder.init();
     Ok(())
+}
+
+/// The exit status of a service, whose error is printed.
+pub fn exit_code(service: &str, ended: Result<(), Box<dyn Error>>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{service}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn open(folder: &Path, path: &Path) -> io::Result<File> {

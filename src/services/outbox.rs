@@ -74,14 +74,14 @@ impl Outbox {
         })
     }
 
-    /// The moment of the next file: the clock's, and later than the one before even if the clock
+    /// The time of the next file: the clock's, and later than the one before even if the clock
     /// was set back.
     pub fn tick(&mut self) -> DateTime<Utc> {
         self.latest = Utc::now().trunc_subsecs(6).max(self.latest + TICK);
         self.latest
     }
 
-    /// Writes an event under its id, as of the moment it tells.
+    /// Writes an event under its id, with its time as the modification time.
     pub fn write_event(
         &self,
         metadata: &Metadata,

@@ -7,7 +7,7 @@ use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// Seeds the names when `--seed` does not: a restarted service tells of the same people.
+/// Seeds the names when `--seed` does not: a restarted service writes the same names.
 const NAMES_SEED: u64 = 0;
 
 /// The lowest pace that is taken, in events per second: one in a quarter of an hour. Anything lower

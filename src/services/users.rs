@@ -33,7 +33,7 @@ const DEFAULT_RATE: f64 = 2_000.0;
 
 /// Writes an event for each of 1,000 users into a folder, one JSON file per event, and exits.
 ///
-/// Every start tells of the same users, with other scores.
+/// Every start writes the same users, with other scores.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  users --events-dir /tmp/users --seed 7 --events 10\n")]
 struct Arguments {
@@ -71,13 +71,7 @@ struct UserEvent<'a> {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("users: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::exit_code("users", run(&Arguments::parse()))
 }
 
 fn run(

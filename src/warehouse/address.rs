@@ -77,7 +77,7 @@ pub enum AddressError {
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// The network, TLS or the server refused it.
-    #[error("no connection to the warehouse ({address}): {}; {advice}", explain(.source))]
+    #[error("no connection to the warehouse ({address}): {}; {advice}; see `etl explain {code}`", explain(.source))]
     Refused {
         /// Where the warehouse should be.
         address: String,
@@ -85,11 +85,13 @@ pub enum ConnectError {
         source: postgres::Error,
         /// What to do.
         advice: &'static str,
+        /// The code that `etl explain` has more about.
+        code: String,
     },
 
     /// It took too long.
     #[error(
-        "no connection to the warehouse ({address}): timed out after {limit}; check whether the server hangs, or a proxy before it; the next run catches up",
+        "no connection to the warehouse ({address}): timed out after {limit}; check whether the server hangs, or a proxy before it; the next run catches up; see `etl explain connection`",
         limit = humantime::format_duration(*.limit)
     )]
     TimedOut {
@@ -210,8 +212,14 @@ impl Address {
                 (false, true) => "correct DATABASE_URL or the server's pg_hba.conf",
             },
         };
+        let code = match (source.code(), handshake) {
+            (Some(code), _) => code.code(),
+            (None, Some(_)) => "tls",
+            (None, None) => "connection",
+        };
         ConnectError::Refused {
             address: self.to_string(),
+            code: code.to_owned(),
             source,
             advice,
         }

@@ -5,7 +5,7 @@
 //! late-arriving events the events and versions around them (see [`crate::timeline`]).
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
-//! refuses to change them, the key is broken: what is new of it is rejected.
+//! refuses to change them, the key is broken: its new events are rejected.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;

@@ -3,9 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
-use postgres::error::SqlState;
-
 use crate::escape::printable;
+use crate::explanation::Explanation;
 
 /// What to do when the server ends a session, or the connection ends without a word.
 pub const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session \
@@ -41,63 +40,145 @@ pub fn explain_with_advice(error: &postgres::Error) -> String {
     // What the server said last can be lost with the connection.
     let is_broken =
         error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
-    match advice(error).or(is_broken.then_some(SESSION_ENDED)) {
-        Some(advice) => format!("{}; {advice}", explain(error)),
-        None => explain(error),
+    match (advice(error), error.code()) {
+        (Some(advice), Some(code)) => {
+            let code = code.code();
+            format!("{}; {advice}; see `etl explain {code}`", explain(error))
+        }
+        _ if is_broken => format!("{}; {SESSION_ENDED}", explain(error)),
+        _ => explain(error),
     }
 }
 
 /// What to do about an error, by its SQLSTATE, where that is known.
 pub fn advice(error: &postgres::Error) -> Option<&'static str> {
-    Some(match *error.code()? {
-        SqlState::INVALID_PASSWORD => {
-            "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
-        }
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "check the user in DATABASE_URL (POSTGRES_USER), and the server's pg_hba.conf, which may require TLS \
-             (sslmode=require) or none (sslmode=disable)"
-        }
-        SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
-        SqlState::INSUFFICIENT_PRIVILEGE => {
-            "grant that right to this user; `etl migrate`, run as the owner, gives both roles theirs anew"
-        }
-        SqlState::TOO_MANY_CONNECTIONS => {
-            "pg_stat_activity lists who holds the connections; max_connections of the server, or the CONNECTION LIMIT \
-             of this user or database, is how many there can be"
-        }
-        SqlState::LOCK_NOT_AVAILABLE => {
-            "another session held what was needed for longer than lock_timeout; while it does, this names it: \
-             select pid, usename, query, pg_blocking_pids(pid) from pg_stat_activity \
-             where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity \
-             where datname = current_database())"
-        }
-        SqlState::DISK_FULL => "make room on the disk of the server",
-        SqlState::QUERY_CANCELED => {
-            "somebody cancelled it (pg_cancel_backend), or a statement_timeout is set for this user or database and a \
-             batch takes longer"
-        }
-        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
-            SESSION_ENDED
-        }
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
-            "the program was stopped in the middle of a transaction; the next run catches up"
-        }
-        SqlState::READ_ONLY_SQL_TRANSACTION => {
-            "this is a standby, or default_transaction_read_only is on: name the server that can be written to"
-        }
-        SqlState::UNIQUE_VIOLATION
-        | SqlState::FOREIGN_KEY_VIOLATION
-        | SqlState::RESTRICT_VIOLATION => {
-            "somebody else writes to these tables: `etl verify` says which rows are wrong, and `etl rebuild` repairs \
-             the dimensions"
-        }
-        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
-            "a publication or a subscription forbids the change: give the table a replica identity \
-             (alter table … replica identity full)"
-        }
-        SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
-            "another session was in the way; the next run catches up"
-        }
-        _ => return None,
-    })
+    let code = error.code()?.code();
+    let known = SQLSTATES.iter().find(|known| known.code == code)?;
+    Some(known.advice)
 }
+
+/// Errors of PostgreSQL with what to do about them, by SQLSTATE.
+pub const SQLSTATES: &[Explanation] = &[
+    Explanation {
+        code: "23001",
+        meaning: "restrict_violation: another table refers to a version that has to change.",
+        advice: FOREIGN_CHANGES,
+    },
+    Explanation {
+        code: "23503",
+        meaning: "foreign_key_violation: another table refers to a version that has to change, or an end of a version \
+                  has no start that follows it.",
+        advice: FOREIGN_CHANGES,
+    },
+    Explanation {
+        code: "23505",
+        meaning: "unique_violation: a key exists already, or a user or card would have two versions of one time. Of one \
+                  user or card, its events are rejected as broken_timeline; of a metadata table, the run fails.",
+        advice: FOREIGN_CHANGES,
+    },
+    Explanation {
+        code: "25006",
+        meaning: "read_only_sql_transaction: the server cannot be written to.",
+        advice: "this is a standby, or default_transaction_read_only is on: name the server that can be written to",
+    },
+    Explanation {
+        code: "25P03",
+        meaning: "idle_in_transaction_session_timeout: a transaction was idle for too long.",
+        advice: "the program was stopped in the middle of a transaction; the next run catches up",
+    },
+    Explanation {
+        code: "28000",
+        meaning: "invalid_authorization_specification: the server does not let this user in from this machine.",
+        advice: "check the user in DATABASE_URL (POSTGRES_USER), and the server's pg_hba.conf, which may require TLS \
+                 (sslmode=require) or none (sslmode=disable)",
+    },
+    Explanation {
+        code: "28P01",
+        meaning: "invalid_password: the password is wrong, or there is no such user.",
+        advice: "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD",
+    },
+    Explanation {
+        code: "3D000",
+        meaning: "invalid_catalog_name: there is no such database.",
+        advice: "create the database, or name another one",
+    },
+    Explanation {
+        code: "40001",
+        meaning: "serialization_failure: another session changed what this one read.",
+        advice: "another session was in the way; the next run catches up",
+    },
+    Explanation {
+        code: "40P01",
+        meaning: "deadlock_detected: another session waited for this one, and this one for it.",
+        advice: "another session was in the way; the next run catches up",
+    },
+    Explanation {
+        code: "42501",
+        meaning: "insufficient_privilege: the user lacks a right.",
+        advice: "grant that right to this user; `etl migrate`, run as the owner, gives both roles theirs anew",
+    },
+    Explanation {
+        code: "42703",
+        meaning: "undefined_column: somebody dropped or renamed a column that the program needs.",
+        advice: PUT_BACK,
+    },
+    Explanation {
+        code: "42P01",
+        meaning: "undefined_table: somebody dropped or renamed a table that the program needs.",
+        advice: PUT_BACK,
+    },
+    Explanation {
+        code: "53100",
+        meaning: "disk_full: the server has no room to write.",
+        advice: "make room on the disk of the server",
+    },
+    Explanation {
+        code: "53300",
+        meaning: "too_many_connections: the server accepts no more connections, of this user or at all.",
+        advice: "pg_stat_activity lists who holds the connections; max_connections of the server, or the CONNECTION \
+                 LIMIT of this user or database, is how many there can be",
+    },
+    Explanation {
+        code: "55000",
+        meaning: "object_not_in_prerequisite_state: the table is in a publication and has no replica identity.",
+        advice: "a publication or a subscription forbids the change: give the table a replica identity \
+                 (alter table … replica identity full)",
+    },
+    Explanation {
+        code: "55P03",
+        meaning: "lock_not_available: a lock was not free within lock_timeout, half a minute unless `alter role … set \
+                  lock_timeout` sets another limit.",
+        advice: "another session held what was needed for longer than lock_timeout; while it does, this names it: \
+                 select pid, usename, query, pg_blocking_pids(pid) from pg_stat_activity \
+                 where pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity \
+                 where datname = current_database())",
+    },
+    Explanation {
+        code: "57014",
+        meaning: "query_canceled: a statement was cancelled.",
+        advice: "somebody cancelled it (pg_cancel_backend), or a statement_timeout is set for this user or database \
+                 and a batch takes longer",
+    },
+    Explanation {
+        code: "57P01",
+        meaning: "admin_shutdown: the server ended the session.",
+        advice: SESSION_ENDED,
+    },
+    Explanation {
+        code: "57P02",
+        meaning: "crash_shutdown: a process of the server crashed, and it ended all sessions.",
+        advice: SESSION_ENDED,
+    },
+    Explanation {
+        code: "57P03",
+        meaning: "cannot_connect_now: the server is starting or stopping.",
+        advice: SESSION_ENDED,
+    },
+];
+
+/// What to do when rows are not as the program wrote them.
+const FOREIGN_CHANGES: &str = "somebody else writes to these tables: `etl verify` prints which rows are wrong, and \
+                               `etl rebuild` repairs the dimensions";
+
+/// What to do when a part of the schema is gone.
+const PUT_BACK: &str = "put back what was dropped or renamed, or restore the schema from a backup";

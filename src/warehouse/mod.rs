@@ -15,7 +15,7 @@ pub mod dimension;
 pub mod dimension_lock;
 pub mod dismissal;
 pub mod error;
-mod explain;
+pub mod explain;
 mod incoming;
 pub mod kept_files;
 pub mod landing;

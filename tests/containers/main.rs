@@ -28,7 +28,7 @@ use tables::Tables;
 /// minute, and slack.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the image is built from, what tells the engine how, and the scripts.
+/// What the image is built from, what configures the engine, and the scripts.
 const SHIPPED: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -315,7 +315,7 @@ fn engine() -> Option<MutexGuard<'static, ()>> {
 }
 
 /// Makes sure of the base images: those that are there, can be pulled, or are made by the program
-/// that `ETL_BASE_IMAGES` names. Else tells why not.
+/// that `ETL_BASE_IMAGES` names. Else prints why not.
 fn base_images() -> Result<(), String> {
     if !docker(&["info"]) {
         return Err("no Docker engine answers".to_owned());

@@ -22,7 +22,7 @@ fn an_event_from_the_future_hides_no_real_one() {
     assert_eq!(
         loader.query("select reason, detail, entity, entity_id from landing.rejected_event"),
         [
-            "from_the_future|metadata.event_at is 2200-01-01 00:00:00 UTC, more than 1day after the file changed \
+            "from_the_future|metadata.event_at is 2200-01-01 00:00:00 UTC, more than 1 day after the file changed \
              (--max-ahead)|card|1"
         ]
     );

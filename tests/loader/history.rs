@@ -147,7 +147,7 @@ fn a_history_shows_versions_changes_events_owners_and_rejections() {
     assert_eq!((said.status, said.log.as_str()), (0, ""));
     let lines = [
         "card 42: 3 versions, 6 events (1 late-arriving), 2 rejected files (1 open)",
-        "2026-11-23 20:13:00 to 2026-11-23 20:14:00, version ",
+        "2026-11-23 20:13:00 to 2026-11-23 20:14:00, card_key ",
         "  user_id          7 (Ann Oak)",
         "  user_id          7 → 8 (not known then)",
         "  active           true → false",
@@ -208,7 +208,7 @@ fn what_has_not_begun_is_not_said_to_last_until_now() {
     let periods = |id: &str| -> Vec<String> {
         let out = loader.etl(&["history", "user", id]).out;
         out.lines()
-            .filter_map(|line| Some(line.split_once(", version ")?.0.to_owned()))
+            .filter_map(|line| Some(line.split_once(", user_key ")?.0.to_owned()))
             .collect()
     };
     let [first, second, third] = &periods("7")[..] else {

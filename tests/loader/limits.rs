@@ -86,7 +86,15 @@ fn a_table_that_somebody_has_locked_is_waited_for_in_bounds() {
     // An analyst who holds cards is in nobody's way as long as there are only users.
     let other = Obstacle::table(&loader, "warehouse.dim_card", "exclusive");
     let said = loader.etl(&["run"]);
-    assert_failed(&said, &["SQLSTATE 55P03", "lock_timeout", "usename"]);
+    assert_failed(
+        &said,
+        &[
+            "SQLSTATE 55P03",
+            "lock_timeout",
+            "usename",
+            "`etl explain 55P03`",
+        ],
+    );
     let failing = "select count(*) from etl.checkpoint
                    where failing_since is not null and last_failure like '%SQLSTATE 55P03%'";
     assert_eq!(loader.value(failing), "2");

@@ -163,7 +163,7 @@ impl Server {
 }
 
 /// The folder of the server's programs: `PG_BIN`, or that of the newest version installed.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     if let Some(folder) = std::env::var_os("PG_BIN") {
         return folder.into();
     }

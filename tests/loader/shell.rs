@@ -217,9 +217,24 @@ fn an_unknown_reason_is_refused_with_those_that_there_are() {
         .unwrap_or_else(|| panic!("no list: {}", said.log));
     assert!(known.contains(&"missing_field"), "{known:?}");
     for reason in known {
-        assert!(
-            include_str!("../../README.md").contains(&format!("`{reason}`")),
-            "{reason} is not in the README"
-        );
+        let said = etl(&["explain", reason]);
+        let explained = format!("{reason}\nmeaning     ");
+        assert!(said.out.starts_with(&explained), "{reason}: {}", said.out);
     }
+}
+
+#[test]
+fn codes_are_explained_and_listed() {
+    let list = etl(&["explain"]).out;
+    for code in ["missing_field", "stale", "busy", "vanished", "tls", "23505"] {
+        assert!(list.contains(&format!("\n{code} ")), "{code}: {list}");
+    }
+    let said = etl(&["explain", "23505", "Conflicting_Event"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+    assert!(said.out.contains("unique_violation"), "{}", said.out);
+    assert!(said.out.contains("`etl rebuild`"), "{}", said.out);
+    assert!(said.out.contains("\n\nconflicting_event\n"), "{}", said.out);
+    let said = etl(&["explain", "mising_field"]);
+    assert_eq!((said.status, said.out.as_str()), (2, ""));
+    assert!(said.log.contains("'missing_field'"), "{}", said.log);
 }

@@ -8,10 +8,10 @@ mod services;
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,14 @@ use tempfile::TempDir;
 /// checks on the services.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The first port that rerun.sh tries.
+const FIRST_PORT: u16 = 54_320;
+
 /// The scripts, and the files they read.
-const SHIPPED: [&str; 5] = [
+const SHIPPED: [&str; 6] = [
     "rerun.sh",
     "clean.sh",
+    "src/package/requirements.sh",
     "database.env",
     "docker-compose.yml",
     "Dockerfile",
@@ -116,6 +120,33 @@ fn services_that_end_start_again_and_the_end_of_postgresql_is_one_line() {
 }
 
 #[test]
+fn two_clones_that_start_at_once_take_a_port_each() {
+    // A port that is taken and answers nobody.
+    let _taken = TcpListener::bind(("127.0.0.1", FIRST_PORT));
+    let folders = [Folder::new(), Folder::new()];
+    let mut scripts = folders.each_ref().map(|folder| folder.start(&["--native"]));
+    let ports = folders.each_ref().map(|folder| {
+        folder.wait_for_events();
+        let content = fs::read_to_string(folder.path("data/postgres/postmaster.pid"));
+        let lines = content.expect("the server runs");
+        let port = lines
+            .lines()
+            .nth(3)
+            .and_then(|port| port.parse::<u16>().ok());
+        port.expect("the server has a port")
+    });
+    assert!(
+        ports[0] != ports[1] && ports.iter().all(|port| *port > FIRST_PORT),
+        "{ports:?}"
+    );
+    for (folder, script) in folders.iter().zip(&mut scripts) {
+        assert_eq!(folder.clean().0, 0, "{}", folder.log());
+        end_of(script);
+        folder.assert_nothing_runs();
+    }
+}
+
+#[test]
 fn a_clean_ends_what_runs_and_removes_data_but_follows_no_link() {
     let folder = Folder::new();
     let mut script = folder.start(&["--native"]);
@@ -148,25 +179,21 @@ fn a_clean_ends_what_runs_and_removes_data_but_follows_no_link() {
     fs::remove_file(folder.path("data/events")).expect("it is the link");
 }
 
-/// One test at a time: two starts at once may find the same port free.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 /// A copy of what the scripts need, in a folder of its own.
-struct Folder(TempDir, #[expect(dead_code)] MutexGuard<'static, ()>);
+struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Folder {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = Folder(tempfile::tempdir().expect("a temporary folder"), turn);
+        let folder = Folder(tempfile::tempdir().expect("a temporary folder"));
         // PostgreSQL's own user has to reach its data.
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o755))
             .expect("the folder is ours");
+        for place in ["programs", "target/release", "src/package"] {
+            fs::create_dir_all(folder.path(place)).expect("the folder is ours");
+        }
         for file in SHIPPED {
             fs::copy(root.join(file), folder.path(file)).expect("the folder is ours");
-        }
-        for place in ["programs", "target/release"] {
-            fs::create_dir_all(folder.path(place)).expect("the folder is ours");
         }
         let programs = [
             ("etl", PathBuf::from(env!("CARGO_BIN_EXE_etl"))),

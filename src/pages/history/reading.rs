@@ -49,17 +49,25 @@ pub fn read(warehouse: &mut Warehouse, entity: Kind, id: i64) -> Result<History,
     Ok(history)
 }
 
+/// The rows of a statement about one entity.
+fn rows(
+    snapshot: &mut Transaction<'_>,
+    template: &str,
+    entity: Kind,
+    id: i64,
+) -> Result<Vec<Row>, WarehouseError> {
+    let sql = statement::fill(template, entity);
+    snapshot
+        .query_typed(&sql, &[(&id, Type::INT8)])
+        .doing(READING)
+}
+
 fn versions(
     snapshot: &mut Transaction<'_>,
     entity: Kind,
     id: i64,
 ) -> Result<Vec<VersionEntry>, WarehouseError> {
-    let rows = snapshot
-        .query_typed(
-            &statement::fill(statement::HISTORY_VERSIONS, entity),
-            &[(&id, Type::INT8)],
-        )
-        .doing(READING)?;
+    let rows = rows(snapshot, statement::HISTORY_VERSIONS, entity, id)?;
     rows.iter().map(|row| version(entity, row)).collect()
 }
 
@@ -117,12 +125,7 @@ fn events(
     entity: Kind,
     id: i64,
 ) -> Result<Vec<EventEntry>, WarehouseError> {
-    let rows = snapshot
-        .query_typed(
-            &statement::fill(statement::HISTORY_EVENTS, entity),
-            &[(&id, Type::INT8)],
-        )
-        .doing(READING)?;
+    let rows = rows(snapshot, statement::HISTORY_EVENTS, entity, id)?;
     rows.iter()
         .map(|row| {
             let reader = RowReader(row);

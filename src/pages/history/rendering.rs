@@ -86,10 +86,10 @@ impl Page<'_> {
             (None, true) => format!("{from} until now"),
             (None, false) => format!("from {from} on, not begun yet"),
         };
-        let key = version.version_key;
+        let (entity, key) = (self.history.entity, version.version_key);
         writeln!(
             f,
-            "{HEADING}{period}{HEADING:#}{ASIDE}, version {key}{ASIDE:#}"
+            "{HEADING}{period}{HEADING:#}{ASIDE}, {entity}_key {key}{ASIDE:#}"
         )
     }
 

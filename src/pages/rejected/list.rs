@@ -1,5 +1,6 @@
 //! A list of rejected files.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::escape::printable;
 use crate::pages::age::Age;
 use crate::pages::error::Error;
+use crate::pages::explain;
 use crate::pages::table::{COLUMN_GAP, table, write_table};
 use crate::pages::terminal::{self, fitting};
 use crate::warehouse::Warehouse;
@@ -118,11 +120,25 @@ impl fmt::Display for RejectionList {
         let mut table = table(&header);
         table.add_rows(rows);
         write_table(f, table, &Vec::from_iter(0..header.len()))?;
+        writeln!(f)?;
         let more = self.total - self.rejections.len() as i64;
         if more > 0 {
-            writeln!(f, "\nand {more} older ones (--limit)")?;
+            writeln!(f, "and {more} older ones (--limit)")?;
         }
-        Ok(())
+        self.write_reasons(f)
+    }
+}
+
+impl RejectionList {
+    /// Writes where the reasons of the list are explained.
+    fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = |reason: &&str| explain::codes().any(|code| code == *reason);
+        let reasons = self.rejections.iter().map(|entry| entry.reason.as_str());
+        let reasons = Vec::from_iter(BTreeSet::from_iter(reasons.filter(known)));
+        match reasons[..] {
+            [] => Ok(()),
+            _ => writeln!(f, "what to do: etl explain {}", reasons.join(" ")),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::summary::Counts;
 pub use health::{Activity, Health, LastHour, Problem, STALE_AFTER};
+pub(super) use problems::PROBLEMS;
 pub use progress::{Folder, FolderStatus, PendingFile, Progress};
 pub use reading::{read, read_health, read_progress};
 

@@ -5,6 +5,45 @@ use std::time::Duration;
 use super::health::{Activity, Problem};
 use super::progress::{Folder, FolderStatus, Progress};
 use crate::checkpoint::BLOCKED_AFTER;
+use crate::explanation::Explanation;
+
+/// What each [`Problem::code`] means and what to do.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation {
+        code: "failing",
+        meaning: "Every run of this folder has failed since then; `etl status` has the last error.",
+        advice: "Fix the cause: nothing is lost, and the next run catches up.",
+    },
+    Explanation {
+        code: "never_scanned",
+        meaning: "No run has scanned this folder yet.",
+        advice: "Is cron or the timer running, and what do its runs log? If an inbox is gone for good, the line in \
+                 `etl status` has the statements that remove it.",
+    },
+    Explanation {
+        code: "stale",
+        meaning: "No run has scanned this folder for five minutes, or for --max-lag.",
+        advice: "Is cron or the timer running, and what do its runs log? If an inbox is gone for good, the line in \
+                 `etl status` has the statements that remove it.",
+    },
+    Explanation {
+        code: "blocked",
+        meaning: "A file has been pending for five minutes, and the offset waits for it: every run scans all files that \
+                  changed after it.",
+        advice: "Fix the file, or take it out of the inbox.",
+    },
+    Explanation {
+        code: "crowded",
+        meaning: "A scan of this folder takes long, since it has very many files; every run scans it.",
+        advice: "`etl archive` moves loaded files into archives: does cron or the timer start it every hour, and what \
+                 does it log?",
+    },
+    Explanation {
+        code: "rejecting",
+        meaning: "More than half of the last hour's files, 20 at least, were rejected.",
+        advice: "`etl rejected list` prints what and why: does a service write something new?",
+    },
+];
 
 /// How long the scan of a folder may take: a fifth of the five seconds from one of cron's runs to the
 /// next.

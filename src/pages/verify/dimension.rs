@@ -38,16 +38,23 @@ pub(super) fn verify(snapshot: &mut Transaction<'_>, findings: &mut Findings) ->
     Ok(())
 }
 
+/// The first rows of a statement about the versions of an entity.
+fn at_most(
+    limit: i64,
+    snapshot: &mut Transaction<'_>,
+    template: &str,
+    kind: Kind,
+) -> Result<Vec<Row>, postgres::Error> {
+    let sql = statement::fill(template, kind);
+    snapshot.query_typed(&sql, &[(&limit, Type::INT8)])
+}
+
 fn compare_versions(
     snapshot: &mut Transaction<'_>,
     kind: Kind,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let rows = snapshot
-        .query_typed(
-            &statement::fill(statement::VERIFY_DIMENSION, kind),
-            &[(&LIMIT, Type::INT8)],
-        )
+    let rows = at_most(LIMIT, snapshot, statement::VERIFY_DIMENSION, kind)
         .doing("comparing a dimension with its events")?;
     findings.add_rows(kind.name(), &rows, |row| difference(kind, row));
     Ok(())
@@ -147,11 +154,7 @@ fn find_shared_keys(
     kind: Kind,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let rows = snapshot
-        .query_typed(
-            &statement::fill(statement::VERIFY_SHARED_KEYS, kind),
-            &[(&LIMIT, Type::INT8)],
-        )
+    let rows = at_most(LIMIT, snapshot, statement::VERIFY_SHARED_KEYS, kind)
         .doing("looking for surrogate keys that were given twice")?;
     findings.add_rows(kind.name(), &rows, |row| {
         let ids: Vec<i64> = row.get("entity_ids");
