@@ -1,12 +1,16 @@
 //! What is measured on: an inbox with files of the real services, and an empty warehouse.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,6 +25,9 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[], &DURABLE))
 }
+
+/// Ticks in a second of the processor times that the kernel shows.
+const TICKS: u64 = 100;
 
 /// The seed of everything random.
 const SEED: &str = "7";
@@ -178,6 +185,33 @@ impl Ground {
             began.elapsed(),
             serde_json::from_str(&said).expect("the summary is JSON"),
         )
+    }
+
+    /// Makes the files of the cards' folder change one after the other, in random order.
+    pub fn shuffle_cards(&self) {
+        let mut files = crate::floor::list(&self.inbox("cards"));
+        files.sort();
+        files.shuffle(&mut StdRng::seed_from_u64(7));
+        for file in files {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o640)).expect("the file is ours");
+        }
+    }
+
+    /// Processor time of the server's sessions that have ended.
+    pub fn server_time(&self) -> Duration {
+        let row = self.client().query_one("show data_directory", &[]);
+        let folder: String = row.expect("the superuser may").get(0);
+        let pid = fs::read_to_string(format!("{folder}/postmaster.pid")).expect("the server runs");
+        let pid = pid.lines().next().expect("a number");
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the server runs");
+        let (_, fields) = stat.rsplit_once(") ").expect("the kernel's format");
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(13)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum();
+        Duration::from_millis(ticks * 1_000 / TICKS)
     }
 
     /// The folder of the archives.

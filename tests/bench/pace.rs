@@ -5,6 +5,7 @@
 //! cargo bench --bench pace -- burst steady        by name
 //! cargo bench --bench pace -- scale               10 million events: some minutes and 5 GB
 //! cargo bench --bench pace -- folders month       3 and 4 million files: half an hour and 20 GB
+//! cargo bench --bench pace -- shuffled            600,000 files twice
 //! PYTHON=… cargo bench --bench pace -- dlt        beside dlt, by a Python that has dlt[postgres]
 //! ```
 //!
@@ -29,11 +30,12 @@ use ground::Ground;
 /// A measurement: its name on the command line, and whether it is done unasked.
 type Measurement = (&'static str, bool, fn());
 
-const MEASUREMENTS: [Measurement; 13] = [
+const MEASUREMENTS: [Measurement; 14] = [
     ("program", true, measure::program),
     ("burst", true, measure::burst),
     ("again", true, cold::again),
     ("cold", true, cold::cold),
+    ("shuffled", false, cold::shuffled),
     ("archive", true, growth::archive),
     ("folders", false, growth::folders),
     ("month", false, growth::month),
