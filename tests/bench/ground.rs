@@ -165,11 +165,44 @@ impl Ground {
         }
     }
 
+    /// Runs `etl archive` with more arguments; returns how long it took and its summary.
+    pub fn archive(&self, arguments: &[&str]) -> (Duration, Value) {
+        let began = Instant::now();
+        let to = self.archives();
+        let to = to.to_str().expect("UTF-8");
+        let said = self.etl(
+            &[&["archive", "--json", "--to", to], arguments].concat(),
+            self.folder.path(),
+        );
+        (
+            began.elapsed(),
+            serde_json::from_str(&said).expect("the summary is JSON"),
+        )
+    }
+
+    /// The folder of the archives.
+    pub fn archives(&self) -> PathBuf {
+        self.folder.path().join("archive")
+    }
+
+    /// Makes the system forget the files that it has in memory; returns whether it did.
+    pub fn forget_files() -> bool {
+        let synced = Command::new("sync").status();
+        synced.is_ok_and(|status| status.success())
+            && fs::write("/proc/sys/vm/drop_caches", "3").is_ok()
+    }
+
     /// Runs `etl run`; returns how long it took and the most memory it had, in bytes.
     pub fn run_and_watch_memory(&self) -> (Duration, u64) {
+        self.watch_memory(&["run"])
+    }
+
+    /// The same of any command.
+    pub fn watch_memory(&self, arguments: &[&str]) -> (Duration, u64) {
         let began = Instant::now();
         let mut child = self
-            .command(&["run"], self.folder.path())
+            .command(arguments, self.folder.path())
+            .stdout(Stdio::null())
             .spawn()
             .expect("etl can be started");
         let status = format!("/proc/{}/status", child.id());

@@ -12,7 +12,7 @@ use crate::ground::Ground;
 const ROUNDS: usize = 7;
 
 /// Files of a burst, and of the folder in which a steady run finds a few new ones.
-const BURST: usize = 100_000;
+pub const BURST: usize = 100_000;
 
 /// Files of the big folder.
 const MILLION: usize = 1_000_000;
@@ -22,7 +22,7 @@ const DLT_FILES: usize = 100_000;
 const DLT_ROUNDS: usize = 3;
 
 /// New files of a steady run.
-const NEW_FILES: usize = 20;
+pub const NEW_FILES: usize = 20;
 
 /// The time that something takes.
 fn time<T>(work: impl FnOnce() -> T) -> Duration {
@@ -31,20 +31,20 @@ fn time<T>(work: impl FnOnce() -> T) -> Duration {
     began.elapsed()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }
 
-fn seconds(time: Duration) -> String {
+pub fn seconds(time: Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }
 
-fn millis(time: Duration) -> String {
+pub fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-fn ratio(one: Duration, other: Duration) -> f64 {
+pub fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
 }
 

@@ -1,9 +1,10 @@
 //! How fast the loader is, against the floor that the file system and PostgreSQL set.
 //!
 //! ```text
-//! cargo bench --bench pace                        everything but `dlt` and `scale`
+//! cargo bench --bench pace                        everything but the next ones
 //! cargo bench --bench pace -- burst steady        by name
 //! cargo bench --bench pace -- scale               10 million events: some minutes and 5 GB
+//! cargo bench --bench pace -- folders month       3 and 4 million files: half an hour and 20 GB
 //! PYTHON=… cargo bench --bench pace -- dlt        beside dlt, by a Python that has dlt[postgres]
 //! ```
 //!
@@ -11,8 +12,10 @@
 //! one machine; what counts is their ratio. PostgreSQL is a throwaway server with its default
 //! settings, on the same machine.
 
+mod cold;
 mod floor;
 mod ground;
+mod growth;
 mod measure;
 
 #[path = "../loader/server.rs"]
@@ -26,9 +29,14 @@ use ground::Ground;
 /// A measurement: its name on the command line, and whether it is done unasked.
 type Measurement = (&'static str, bool, fn());
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 13] = [
     ("program", true, measure::program),
     ("burst", true, measure::burst),
+    ("again", true, cold::again),
+    ("cold", true, cold::cold),
+    ("archive", true, growth::archive),
+    ("folders", false, growth::folders),
+    ("month", false, growth::month),
     ("dlt", false, measure::dlt),
     ("steady", true, measure::steady),
     ("late", true, measure::late),
