@@ -39,7 +39,8 @@ have_image() {
 }
 
 # run_in_container NAME...: runs the tests in a container of the Dockerfile's own toolchain, with a PostgreSQL server, over
-# these sources, which it cannot change. Its /tmp is a volume: a file in a layer of the image changes its inode.
+# these sources, which it cannot change. Its /tmp is a volume: a file in a layer of the image changes its inode. It has the
+# loopback address of IPv6, as machines do: else that is the last one that a client tries for localhost.
 run_in_container() {
   local image options=() name
   echo "cargo is not here: running the tests in a container (the first time takes some minutes) ..."
@@ -53,6 +54,7 @@ RUN apt-get update && \
     apt-get install -y --no-install-recommends gcc libc6-dev git groff man-db pgbouncer postgresql procps strace
 DOCKERFILE
   ) || die "the image of the tests could not be built: see the packages that tests/run.sh installs in it"
+  [[ ! -e /proc/sys/net/ipv6 ]] || options+=(--sysctl net.ipv6.conf.lo.disable_ipv6=0)
   for name in ETL_KILLS PROPTEST_CASES; do options+=(--env "$name"); done
   if [[ -n ${ETL_FIXTURE-} ]]; then
     options+=(--env ETL_FIXTURE=/fixture --volume "$(realpath "$ETL_FIXTURE"):/fixture:ro")

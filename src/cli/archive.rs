@@ -16,6 +16,14 @@ use crate::source::Source;
   etl archive                             from cron, every hour
   etl archive --older-than 1d --dry-run   how many files that would be
   tar --zstd -xpf data/events/archive/cards/2026-11-26/FILE.tar.zst -C data/events/inbox/cards
+  tar --zstd -tvf FILE                    the files in an archive
+  tar --zstd -xOf FILE | jq .payload.id   their content; DuckDB reads it as read_json('/dev/stdin')
+  # days again, or a lost warehouse from archives alone, in the order of the archives' names:
+  cd data/events
+  find archive -name '*.tar.zst' -path '*/2026-11-2*' -printf '%f %h\\n' | sort |
+    while read -r file folder
+    do tar --zstd -xpf \"$folder/$file\" -C \"inbox/$(cut -d/ -f2 <<<\"$folder\")\"; done
+  etl run
 
 A file is moved once the database has its content: its event is in landing, or the file is among the
 rejections. Every other file stays, and is counted by reason.")]

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::{SecondsFormat, Utc};
 use env_logger::{Builder, Env, Target};
 use thiserror::Error;
 
@@ -28,6 +29,12 @@ pub fn start(folder: Option<&Path>, service: &str) -> Result<(), LoggingError> {
             Err(source) => return Err(LoggingError { path, source }),
         };
     }
+    // Of itself env_logger writes a time only with a library of calendars, which takes long to compile.
+    builder.format(|line, record| {
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let (level, target) = (record.level(), record.target());
+        writeln!(line, "[{time} {level:<5} {target}] {}", record.args())
+    });
     builder.init();
     Ok(())
 }

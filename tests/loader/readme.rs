@@ -92,6 +92,9 @@ fn shape(line: &str) -> String {
 /// Runs a command as README has it.
 fn shell(loader: &Loader, command: &str) -> Said {
     let etl = loader.command(&[]);
+    let archive = tempfile::tempdir().expect("a temporary folder");
+    // The files have only just been unpacked.
+    let command = command.replace("etl archive", "etl archive --older-than 0s");
     let script = format!(
         "etl() {{ {:?} \"$@\"; }}; psql() {{ {:?} \"$DATABASE_URL\" \"$@\"; }}; {command}",
         etl.get_program(),
@@ -99,6 +102,7 @@ fn shell(loader: &Loader, command: &str) -> Said {
     );
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-euc", &script]);
+    bash.env("ETL_ARCHIVE", archive.path());
     bash.envs(
         etl.get_envs()
             .filter_map(|(name, value)| Some((name, value?))),

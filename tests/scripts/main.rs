@@ -147,6 +147,38 @@ fn two_clones_that_start_at_once_take_a_port_each() {
 }
 
 #[test]
+fn without_rust_nothing_is_installed_that_nobody_agreed_to() {
+    let path = "/usr/sbin:/usr/bin:/sbin:/bin";
+    if path
+        .split(':')
+        .any(|folder| Path::new(folder).join("cargo").exists())
+    {
+        println!("skipped: cargo is among the programs of the system");
+        return;
+    }
+    let folder = Folder::new();
+    let mut script = folder.script("rerun.sh", &["--native"]);
+    script
+        .env("PATH", path)
+        .env("CARGO_HOME", folder.path("none"));
+    let (status, log) = finish(script);
+    assert_eq!(status, 1, "{log}");
+    if Path::new("/etc/debian_version").exists() && rustix::process::geteuid().is_root() {
+        assert!(log.contains("Rust, by rustup's installer"), "{log}");
+        assert!(
+            log.contains("nothing is installed: agree with --yes"),
+            "{log}"
+        );
+    } else {
+        assert!(log.contains("is missing"), "{log}");
+    }
+    assert!(
+        !folder.path("data").exists() && !folder.path("none").exists(),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_clean_ends_what_runs_and_removes_data_but_follows_no_link() {
     let folder = Folder::new();
     let mut script = folder.start(&["--native"]);
