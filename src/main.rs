@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use etl::cli::error::Error;
 use etl::cli::{
-    Cli, Command, Format, HistoryArguments, RebuildArguments, RejectedCommand, ReportArguments,
-    RunArguments, StatusArguments, VerifyArguments, shell,
+    Cli, Command, Format, HistoryArguments, MigrateArguments, RebuildArguments, RejectedCommand,
+    ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
 };
 use etl::escape::json_line;
 use etl::logging;
@@ -51,7 +51,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Rejected(command) => manage_rejected(&address()?, command),
         Command::Verify(arguments) => verify_all(&address()?, arguments),
         Command::Rebuild(arguments) => rebuild(&address()?, arguments),
-        Command::Migrate => migrate(&address()?),
+        Command::Migrate(arguments) => migrate(&address()?, arguments),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
         Command::Man(arguments) => print(shell::manual_page(&arguments.words)?),
     }
@@ -199,9 +199,15 @@ fn rebuild(address: &Address, arguments: &RebuildArguments) -> Result<ExitCode, 
     Ok(success_or(FAILED, rebuilt.counts.keys_failed == 0))
 }
 
-fn migrate(address: &Address) -> Result<ExitCode, Error> {
+fn migrate(address: &Address, arguments: &MigrateArguments) -> Result<ExitCode, Error> {
     let warehouse = &mut Warehouse::connect(address)?;
+    if arguments.distribute {
+        warehouse.require_cluster()?;
+    }
     warehouse.migrate()?;
+    if arguments.distribute {
+        warehouse.distribute(arguments.shards)?;
+    }
     run::rebuild_requested(warehouse)?;
     Ok(ExitCode::SUCCESS)
 }

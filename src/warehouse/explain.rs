@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use postgres::error::SqlState;
+use postgres::error::{DbError, SqlState};
 
 use crate::escape::printable;
 
@@ -11,15 +11,57 @@ use crate::escape::printable;
 pub const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session \
                                  (pg_terminate_backend), or the network failed; the next run catches up";
 
+/// What to do when a worker of a cluster does not do its part.
+pub const WORKER_FAILED: &str = "a worker of the cluster failed or cannot be reached, and its own log says why: \
+                                 `etl status` names one that does not answer; the next run catches up";
+
+/// Codes that get lost on the way from a worker of a cluster, where rows are copied to it, by what is
+/// left of the error: a part of the worker's own message.
+const LOST_CODES: [(&str, SqlState); 9] = [
+    ("violates unique constraint", SqlState::UNIQUE_VIOLATION),
+    ("violates check constraint", SqlState::CHECK_VIOLATION),
+    ("violates not-null constraint", SqlState::NOT_NULL_VIOLATION),
+    (
+        "violates foreign key constraint",
+        SqlState::FOREIGN_KEY_VIOLATION,
+    ),
+    ("due to lock timeout", SqlState::LOCK_NOT_AVAILABLE),
+    ("canceling statement due to", SqlState::QUERY_CANCELED),
+    (
+        "terminating connection due to administrator command",
+        SqlState::ADMIN_SHUTDOWN,
+    ),
+    ("No space left on device", SqlState::DISK_FULL),
+    (
+        "could not commit transaction for shard",
+        SqlState::CONNECTION_FAILURE,
+    ),
+];
+
+/// The code of an error of the server, or that which it had at a worker.
+pub(super) fn code(error: &postgres::Error) -> Option<SqlState> {
+    let database = error.as_db_error()?;
+    if *database.code() != SqlState::INTERNAL_ERROR {
+        return Some(database.code().clone());
+    }
+    let lost = LOST_CODES
+        .iter()
+        .find(|(text, _)| database.message().contains(text));
+    Some(lost.map_or(SqlState::INTERNAL_ERROR, |(_, code)| code.clone()))
+}
+
 /// Everything PostgreSQL says of an error on one line: message, detail, hint and code; or what broke
 /// the connection. Escaped, since it can quote what a file said.
 pub fn explain(error: &postgres::Error) -> String {
-    let Some(database) = error.as_db_error() else {
-        return match error.source() {
-            Some(cause) => printable(&format!("{error}: {cause}").replace('\n', " "), &[]),
-            None => error.to_string(),
-        };
-    };
+    match (error.as_db_error(), error.source()) {
+        (Some(database), _) => one_line(database),
+        (None, Some(cause)) => printable(&format!("{error}: {cause}").replace('\n', " "), &[]),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// What the server says, on one line.
+pub(super) fn one_line(database: &DbError) -> String {
     let mut text = database.message().to_owned();
     for more in [database.detail(), database.hint(), database.where_()]
         .into_iter()
@@ -49,7 +91,7 @@ pub fn explain_with_advice(error: &postgres::Error) -> String {
 
 /// What to do about an error, by its SQLSTATE, where that is known.
 pub fn advice(error: &postgres::Error) -> Option<&'static str> {
-    Some(match *error.code()? {
+    Some(match code(error)? {
         SqlState::INVALID_PASSWORD => {
             "check the user and the password in DATABASE_URL, or in POSTGRES_USER and POSTGRES_PASSWORD"
         }
@@ -76,6 +118,10 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
             "somebody cancelled it (pg_cancel_backend), or a statement_timeout is set for this user or database and a \
              batch takes longer"
         }
+        // Of a statement: no connection of the program's own has such a code.
+        SqlState::CONNECTION_FAILURE
+        | SqlState::CONNECTION_EXCEPTION
+        | SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION => WORKER_FAILED,
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
             SESSION_ENDED
         }
