@@ -78,12 +78,12 @@ pub(super) fn layout(
     })
 }
 
-/// How many shards each of the [`entity_tables`] has; `None` if it is not distributed.
+/// How many shards each table of events and versions has; `None` if it is not distributed.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when the statement fails.
-pub(super) fn shards(client: &mut impl GenericClient) -> Result<Vec<Option<i64>>, Error> {
+pub fn shards(client: &mut impl GenericClient) -> Result<Vec<Option<i64>>, Error> {
     let names: Vec<String> = entity_tables()
         .into_iter()
         .map(|table| table.name)
@@ -99,6 +99,61 @@ pub(super) fn shards(client: &mut impl GenericClient) -> Result<Vec<Option<i64>>
         is_distributed.then(|| row.get("shards"))
     };
     Ok(rows.iter().map(shards).collect())
+}
+
+/// A node that has shards or takes them.
+#[derive(Debug)]
+pub struct Node {
+    /// Its host, as the coordinator knows it.
+    pub host: String,
+    /// Its port.
+    pub port: i32,
+    /// Its shards of all tables together.
+    pub shards: i64,
+    /// Their rows by its statistics, or why it does not answer.
+    pub answer: Result<i64, String>,
+}
+
+/// Asks the nodes of the cluster.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn nodes(client: &mut impl GenericClient) -> Result<Vec<Node>, Error> {
+    let tables: Vec<String> = entity_tables()
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    let rows = client
+        .query_typed(
+            include_str!("../../sql/cluster/status.sql"),
+            &[
+                (&tables, Type::TEXT_ARRAY),
+                (&shard_names(Kind::ALL), Type::TEXT),
+            ],
+        )
+        .doing("asking the nodes of the cluster")?;
+    let node = |row: &Row| Node {
+        host: row.get("host"),
+        port: row.get("port"),
+        shards: row.get("shards"),
+        answer: match row.get::<_, Option<i64>>("rows") {
+            Some(rows) => Ok(rows),
+            None => Err(row
+                .get::<_, Option<String>>("failure")
+                .unwrap_or_else(|| "no answer".to_owned())),
+        },
+    };
+    Ok(rows.iter().map(node).collect())
+}
+
+/// A pattern of the names of the shards of these entities.
+fn shard_names(kinds: &[Kind]) -> String {
+    let names: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("dim_{kind}|{kind}_event"))
+        .collect();
+    format!("^({})_[0-9]+$", names.join("|"))
 }
 
 /// On a cluster, has transactions ended that are prepared at a worker and in doubt; waits for those
@@ -177,15 +232,10 @@ pub fn commit(transaction: Transaction<'_>, layout: Layout) -> Result<(), Error>
 /// The workers at which a transaction that has changed the tables of these entities is prepared and
 /// not ended, as a text.
 fn in_doubt(client: &mut impl GenericClient, kinds: &[Kind]) -> Result<Option<String>, Error> {
-    let names: Vec<String> = kinds
-        .iter()
-        .map(|kind| format!("dim_{kind}|{kind}_event"))
-        .collect();
-    let shards = format!("^({})_[0-9]+$", names.join("|"));
     let rows = client
         .query_typed(
             include_str!("../../sql/cluster/in_doubt.sql"),
-            &[(&shards, Type::TEXT)],
+            &[(&shard_names(kinds), Type::TEXT)],
         )
         .doing(RECOVERING)?;
     let mut workers = Vec::new();

@@ -46,6 +46,7 @@ impl fmt::Display for Status {
         write_folders(f, &self.health.progress, Some(&self.rejections))?;
         self.write_totals(f)?;
         self.write_dimensions(f)?;
+        self.write_cluster(f)?;
         self.write_rejections(f)?;
         self.write_runs(f)
     }
@@ -184,6 +185,9 @@ impl Status {
     }
 
     fn write_dimensions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dimensions.is_empty() {
+            return Ok(());
+        }
         let mut table = table(&["dimension", "versions", "current"]);
         for dimension in &self.dimensions {
             let about = if dimension.is_estimate { "about " } else { "" };
@@ -195,6 +199,14 @@ impl Status {
         }
         writeln!(f)?;
         write_table(f, table, &[0])
+    }
+
+    fn write_cluster(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(cluster) = &self.health.cluster else {
+            return Ok(());
+        };
+        writeln!(f)?;
+        write_sentence(f, PLAIN, 0, &cluster.to_string())
     }
 
     /// Each reason with an example: two lines, since a name and a sentence do not fit in one.

@@ -1,7 +1,8 @@
-//! What is wrong with the progress of folders.
+//! What is wrong with the progress of folders, and with the nodes of a cluster.
 
 use std::time::Duration;
 
+use super::cluster::{ClusterStatus, NodeStatus};
 use super::health::{Activity, Problem};
 use super::progress::{Folder, FolderStatus, Progress};
 use crate::checkpoint::BLOCKED_AFTER;
@@ -77,5 +78,18 @@ impl Progress {
             })
         };
         self.sources.iter().filter_map(blocked).collect()
+    }
+}
+
+impl ClusterStatus {
+    /// The nodes that do not answer.
+    pub(super) fn silent(&self) -> Vec<Problem> {
+        let silent = |node: &NodeStatus| {
+            Some(Problem::NodeSilent {
+                node: node.address(),
+                cause: node.failure.clone()?,
+            })
+        };
+        self.nodes.iter().filter_map(silent).collect()
     }
 }

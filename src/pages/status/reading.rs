@@ -7,8 +7,8 @@ use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Row, Transaction};
 
 use super::{
-    DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, PendingFile, Progress,
-    RejectionStatus, RunStatus, Status,
+    ClusterStatus, DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, NodeStatus,
+    PendingFile, Progress, RejectionStatus, RunStatus, Status,
 };
 use crate::clock;
 use crate::entity::Kind;
@@ -16,6 +16,7 @@ use crate::inbox_name::InboxName;
 use crate::pages::error::Error;
 use crate::source::Source;
 use crate::summary::Counts;
+use crate::warehouse::cluster::{Layout, nodes, shards};
 use crate::warehouse::error::Doing;
 use crate::warehouse::{Warehouse, statement};
 
@@ -49,7 +50,8 @@ pub fn read_progress(warehouse: &mut Warehouse) -> Result<Progress, Error> {
 ///
 /// As [`read_progress`].
 pub fn read_health(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Health, Error> {
-    health(&mut snapshot(warehouse)?, stale_after)
+    let cluster = cluster(warehouse)?;
+    health(&mut snapshot(warehouse)?, cluster, stale_after)
 }
 
 /// Reads everything. A folder is stale if no run has scanned it for `stale_after`.
@@ -58,11 +60,17 @@ pub fn read_health(warehouse: &mut Warehouse, stale_after: Duration) -> Result<H
 ///
 /// As [`read_progress`].
 pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, Error> {
+    let cluster = cluster(warehouse)?;
+    // A node that does not answer would fail the counts.
+    let can_count = cluster.as_ref().is_none_or(ClusterStatus::is_complete);
     let mut snapshot = snapshot(warehouse)?;
     Ok(Status {
-        health: health(&mut snapshot, stale_after)?,
+        health: health(&mut snapshot, cluster, stale_after)?,
         rejections: rejections(&mut snapshot)?,
-        dimensions: dimensions(&mut snapshot)?,
+        dimensions: match can_count {
+            true => dimensions(&mut snapshot)?,
+            false => Vec::new(),
+        },
         runs: runs(&mut snapshot)?,
     })
 }
@@ -146,7 +154,31 @@ fn folder_status(row: &Row) -> Result<FolderStatus, Error> {
     })
 }
 
-fn health(snapshot: &mut Transaction<'_>, stale_after: Duration) -> Result<Health, Error> {
+/// Asks the nodes, if there are several.
+fn cluster(warehouse: &mut Warehouse) -> Result<Option<ClusterStatus>, Error> {
+    warehouse.require_schema()?;
+    if warehouse.layout() == Layout::OneMachine {
+        return Ok(None);
+    }
+    let client = warehouse.client();
+    let nodes = nodes(client)?.into_iter().map(|node| NodeStatus {
+        host: node.host,
+        port: node.port,
+        shards: node.shards,
+        rows: node.answer.as_ref().ok().copied(),
+        failure: node.answer.err(),
+    });
+    Ok(Some(ClusterStatus {
+        nodes: nodes.collect(),
+        shards: shards(client)?.into_iter().flatten().max().unwrap_or(0),
+    }))
+}
+
+fn health(
+    snapshot: &mut Transaction<'_>,
+    cluster: Option<ClusterStatus>,
+    stale_after: Duration,
+) -> Result<Health, Error> {
     let progress = progress(snapshot)?;
     let an_hour_ago = progress.read_at - TimeDelta::hours(1);
     let rows = query(
@@ -164,7 +196,7 @@ fn health(snapshot: &mut Transaction<'_>, stale_after: Duration) -> Result<Healt
         },
         None => LastHour::default(),
     };
-    Ok(Health::of(progress, last_hour, stale_after))
+    Ok(Health::of(progress, last_hour, cluster, stale_after))
 }
 
 fn rejections(snapshot: &mut Transaction<'_>) -> Result<Vec<RejectionStatus>, Error> {
