@@ -112,7 +112,7 @@ impl Damage {
                 )
             }
             Change::AlterOpener => format!(
-                "update {dimension} set event_id = gen_random_uuid() where {}",
+                "update {dimension} set event_id = 'ffffffff-0000-4000-8000-000000000000' where {}",
                 one(&dimension)
             ),
             Change::MakeUnreadable => format!(

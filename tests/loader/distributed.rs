@@ -1,6 +1,7 @@
 //! The same command and schema on a Citus cluster, where there is one (see `cluster`), and what says
 //! that there is none.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -176,6 +177,17 @@ fn a_worker_cut_off_in_a_commit_is_asked_before_the_next_run() {
     let silent = loader.etl(&["run"]);
     assert_eq!(silent.status, 1);
     assert!(silent.log.contains("does not answer"), "{}", silent.log);
+    let check = loader.etl(&["status", "--check"]);
+    assert_eq!(check.status, 1);
+    assert!(
+        check.out.contains("node_silent: the node 127.0.0.1:"),
+        "{}",
+        check.out
+    );
+    let page = loader.etl(&["status"]).out;
+    assert!(page.contains("citus_update_node"), "{page}");
+    let status: Value = serde_json::from_str(&loader.etl(&["status", "--json"]).out).expect("JSON");
+    assert_eq!(status["dimensions"], serde_json::json!([]));
     link.set(State::Up);
     let began = Instant::now();
     loader.run(&[]);
@@ -354,6 +366,31 @@ fn shards_move_while_runs_load() {
     books::verify(&loader);
 }
 
+#[test]
+fn verify_finds_nothing_wrong_while_runs_load() {
+    let Some(cluster) = cluster() else { return };
+    let loader = cluster.distributed();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                killed::put_some(&loader, &mut number);
+                killed::put_some(&loader, &mut number);
+                loader.run(&["--batch-size", "5"]);
+            }
+        });
+        for _ in 0..15 {
+            let said = loader.etl(&["verify", "--json"]);
+            if said.status != 0 {
+                is_over.store(true, Ordering::SeqCst);
+                panic!("{}{}", said.out, said.log);
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+}
+
 /// Every statement of the pages runs there, and says the same as it would on one machine.
 #[test]
 fn the_pages_of_a_cluster_say_what_those_of_one_machine_say() {
@@ -370,6 +407,16 @@ fn the_pages_of_a_cluster_say_what_those_of_one_machine_say() {
         &["status", "--json"],
         &["verify", "--json"],
     ];
+    let line = many.etl(&["status"]).out;
+    assert!(
+        line.contains("runs on 2 nodes of a Citus cluster, 4 shards a table; rows: 127.0.0.1:"),
+        "{line}"
+    );
+    let prometheus = many.etl(&["status", "--format", "prometheus"]).out;
+    assert!(
+        prometheus.contains("\netl_cluster_node_up{node=\"127.0.0.1:"),
+        "{prometheus}"
+    );
     for page in pages {
         let [on_one, on_many] = [&one, &many].map(|loader| {
             let said = loader.etl(page);
