@@ -21,6 +21,7 @@ mod damaged_keys;
 mod damaged_tables;
 mod database_faults;
 mod dictionary;
+mod distributable;
 mod distributed;
 mod examples;
 mod failures;
