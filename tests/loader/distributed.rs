@@ -343,7 +343,7 @@ fn shards_move_while_runs_load() {
             let mut client = loader.client();
             client.query(
                 "select citus_move_shard_placement(shard.shardid, from_node.nodename, from_node.nodeport,
-                                                   to_node.nodename, to_node.nodeport, 'block_writes')
+                                                   to_node.nodename, to_node.nodeport, 'force_logical')
                  from pg_dist_shard as shard
                  inner join pg_dist_placement as placement on placement.shardid = shard.shardid
                  inner join pg_dist_node as from_node on from_node.groupid = placement.groupid
