@@ -60,6 +60,7 @@ pub fn read_health(warehouse: &mut Warehouse, stale_after: Duration) -> Result<H
 ///
 /// As [`read_progress`].
 pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, Error> {
+    let layout = layout(warehouse)?;
     let cluster = cluster(warehouse)?;
     // A node that does not answer would fail the counts.
     let can_count = cluster.as_ref().is_none_or(ClusterStatus::is_complete);
@@ -68,7 +69,7 @@ pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, 
         health: health(&mut snapshot, cluster, stale_after)?,
         rejections: rejections(&mut snapshot)?,
         dimensions: match can_count {
-            true => dimensions(&mut snapshot)?,
+            true => dimensions(&mut snapshot, layout)?,
             false => Vec::new(),
         },
         runs: runs(&mut snapshot)?,
@@ -154,10 +155,15 @@ fn folder_status(row: &Row) -> Result<FolderStatus, Error> {
     })
 }
 
+/// Where the dimensions are.
+fn layout(warehouse: &mut Warehouse) -> Result<Layout, Error> {
+    warehouse.require_schema()?;
+    Ok(warehouse.layout())
+}
+
 /// Asks the nodes, if there are several.
 fn cluster(warehouse: &mut Warehouse) -> Result<Option<ClusterStatus>, Error> {
-    warehouse.require_schema()?;
-    if warehouse.layout() == Layout::OneMachine {
+    if layout(warehouse)? == Layout::OneMachine {
         return Ok(None);
     }
     let client = warehouse.client();
@@ -222,11 +228,30 @@ fn rejections(snapshot: &mut Transaction<'_>) -> Result<Vec<RejectionStatus>, Er
     rows.iter().map(rejection).collect()
 }
 
-fn dimensions(snapshot: &mut Transaction<'_>) -> Result<Vec<DimensionStatus>, Error> {
+fn dimensions(
+    snapshot: &mut Transaction<'_>,
+    layout: Layout,
+) -> Result<Vec<DimensionStatus>, Error> {
     let mut dimensions = Vec::with_capacity(Kind::ALL.len());
     for kind in Kind::ALL {
-        let sql = statement::fill(statement::STATUS_DIMENSION, *kind);
-        for row in query(snapshot, &sql, &[(&COUNTED_SIZE, Type::INT8)])? {
+        let mut rows = Vec::new();
+        if layout == Layout::Distributed {
+            let (table, index) = (format!("dim_{kind}"), format!("dim_{kind}_current"));
+            rows = query(
+                snapshot,
+                include_str!("../../../sql/cluster/dimension.sql"),
+                &[
+                    (&table, Type::TEXT),
+                    (&COUNTED_SIZE, Type::INT8),
+                    (&index, Type::TEXT),
+                ],
+            )?;
+        }
+        if rows.is_empty() {
+            let sql = statement::fill(statement::STATUS_DIMENSION, *kind);
+            rows = query(snapshot, &sql, &[(&COUNTED_SIZE, Type::INT8)])?;
+        }
+        for row in rows {
             dimensions.push(DimensionStatus {
                 dimension: get(&row, "dimension")?,
                 rows: get(&row, "rows")?,
