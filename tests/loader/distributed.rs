@@ -82,6 +82,11 @@ fn a_warehouse_is_distributed_empty_or_loaded_and_nothing_is_done_twice() {
         assert_eq!(again.status, 0);
         assert!(again.log.contains("distributed already"), "{}", again.log);
     }
+    // A table that is not distributed, as that of an entity that a migration has added.
+    empty.execute("select undistribute_table('landing.user_event')");
+    let migrated = empty.etl(&["migrate"]);
+    assert_eq!(migrated.status, 0, "{}", migrated.log);
+    books::verify(&empty);
     let tables = "select table_name::text, distribution_column, shard_count, dense_rank() over (order by colocation_id)
                   from citus_tables order by 1";
     assert_eq!(
