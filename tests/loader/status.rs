@@ -13,6 +13,7 @@ use crate::terminal::Terminal;
 
 /// Every field of the JSON object, as the README documents them; a change here is one there.
 const FIELDS: &str = "
+    cluster
     dimensions[].current_rows dimensions[].dimension dimensions[].is_estimate dimensions[].rows
     healthy
     last_hour.duplicates last_hour.files last_hour.loaded last_hour.rejected last_hour.runs
