@@ -8,8 +8,9 @@ use std::time::Duration;
 use etl::archive;
 use etl::cli::error::Error;
 use etl::cli::{
-    ArchiveArguments, Cli, Command, ExplainArguments, Format, HistoryArguments, RebuildArguments,
-    RejectedCommand, ReportArguments, RunArguments, StatusArguments, VerifyArguments, shell,
+    ArchiveArguments, Cli, Command, ExplainArguments, Format, HistoryArguments, MigrateArguments,
+    RebuildArguments, RejectedCommand, ReportArguments, RunArguments, StatusArguments,
+    VerifyArguments, shell,
 };
 use etl::escape::json_line;
 use etl::logging;
@@ -54,7 +55,7 @@ fn act(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Verify(arguments) => verify_all(&address()?, arguments),
         Command::Rebuild(arguments) => rebuild(&address()?, arguments),
         Command::Archive(arguments) => archive_files(&address()?, arguments),
-        Command::Migrate => migrate(&address()?),
+        Command::Migrate(arguments) => migrate(&address()?, arguments),
         Command::Completions(arguments) => print(shell::completions(arguments.shell)),
         Command::Man(arguments) => print(shell::manual_page(&arguments.words)?),
     }
@@ -214,9 +215,15 @@ fn archive_files(address: &Address, arguments: &ArchiveArguments) -> Result<Exit
     Ok(success_or(FAILED, outcome.succeeded()))
 }
 
-fn migrate(address: &Address) -> Result<ExitCode, Error> {
+fn migrate(address: &Address, arguments: &MigrateArguments) -> Result<ExitCode, Error> {
     let warehouse = &mut Warehouse::connect(address)?;
+    if arguments.distribute {
+        warehouse.require_cluster()?;
+    }
     warehouse.migrate()?;
+    if arguments.distribute {
+        warehouse.distribute(arguments.shards)?;
+    }
     run::rebuild_requested(warehouse)?;
     Ok(ExitCode::SUCCESS)
 }

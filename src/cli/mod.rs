@@ -8,6 +8,7 @@ mod history;
 mod inbox;
 mod log;
 mod manual;
+mod migrate;
 mod rebuild;
 mod rejected;
 mod report;
@@ -24,6 +25,7 @@ pub use explain::ExplainArguments;
 pub use history::HistoryArguments;
 pub use inbox::InboxArguments;
 pub use log::LogArguments;
+pub use migrate::MigrateArguments;
 pub use rebuild::RebuildArguments;
 pub use rejected::RejectedCommand;
 pub use report::ReportArguments;
@@ -130,16 +132,7 @@ pub enum Command {
     Archive(ArchiveArguments),
 
     /// Create the schema of the warehouse or migrate it, as its owner
-    #[command(
-        long_about = "Create the schema of the warehouse or migrate it, as its owner
-
-Also creates the roles etl_loader (for runs) and dwh_reader (which reads everything), if the user may,
-and gives them their rights. The owner's `etl run` does the same when the schema is missing or older."
-    )]
-    #[command(after_help = "Examples:
-  etl migrate
-  DATABASE_URL=postgresql://owner:secret@dwh/warehouse etl migrate")]
-    Migrate,
+    Migrate(MigrateArguments),
 
     /// Print the completions of a shell
     Completions(CompletionsArguments),

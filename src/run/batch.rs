@@ -16,6 +16,7 @@ use crate::entity::Kind;
 use crate::event::AnyEvent;
 use crate::source::Source;
 use crate::summary::Counts;
+use crate::warehouse::cluster::Layout;
 use crate::warehouse::dimension::{Dimension, IncomingEvent, Landed, dimension};
 use crate::warehouse::dimension_lock::lock_dimension;
 use crate::warehouse::error::Error;
@@ -27,6 +28,8 @@ pub(super) struct Batch<'b> {
     /// Keys of which nothing new is loaded, with the reason.
     broken: &'b BrokenKeys,
     dimensions: BTreeMap<Kind, Box<dyn Dimension>>,
+    /// Where the tables of those are.
+    pub(super) layout: Layout,
     /// What is to be logged when the transaction has ended.
     pub(super) notes: Vec<String>,
 }
@@ -56,6 +59,7 @@ impl<'b> Batch<'b> {
             run_id,
             broken,
             dimensions: BTreeMap::new(),
+            layout: Layout::default(),
             notes: Vec::new(),
         })
     }
@@ -93,8 +97,10 @@ impl<'b> Batch<'b> {
         }
         for kind in events.keys().copied() {
             if !self.dimensions.contains_key(&kind) {
-                self.notes.extend(lock_dimension(transaction, kind)?);
-                let dimension = dimension(kind, self.run_id, self.broken);
+                let locked = lock_dimension(transaction, kind)?;
+                self.notes.extend(locked.note);
+                self.layout = locked.layout;
+                let dimension = dimension(kind, locked.layout, self.run_id, self.broken);
                 self.dimensions.insert(kind, dimension);
             }
         }

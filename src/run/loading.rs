@@ -24,6 +24,7 @@ use super::target::Target;
 use super::warnings::FileWarnings;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
+use crate::warehouse::cluster::Layout;
 use crate::warehouse::processed_files::keep_pending;
 use crate::warehouse::runs::RunRecord;
 use crate::warehouse::versions::BrokenKeys;
@@ -251,6 +252,7 @@ impl<'r> Loader<'r> {
             new_states[folder].pass(chunk);
         }
         self.interruption.check()?;
+        let layout = batch.layout;
         let mut notes = std::mem::take(&mut batch.notes);
         for folder_batch in folders.values_mut() {
             notes.extend(folder_batch.notes());
@@ -288,9 +290,7 @@ impl<'r> Loader<'r> {
                 .save(&mut transaction, options.clock.now())
                 .map_err(Error::Unfinished)?;
             checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::Unfinished)?;
-            transaction
-                .commit()
-                .map_err(warehouse::error::Error::commit)?;
+            warehouse::commit(transaction, layout)?;
             done.batches += 1;
         }
         self.done = done;
@@ -355,9 +355,8 @@ impl<'r> Loader<'r> {
                 )?;
             }
         }
-        transaction
-            .commit()
-            .map_err(warehouse::error::Error::commit)?;
+        // Of the checkpoints alone, which are on the coordinator.
+        warehouse::commit(transaction, Layout::OneMachine)?;
         Ok(())
     }
 

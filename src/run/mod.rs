@@ -33,7 +33,7 @@ use crate::summary::Summary;
 use crate::warehouse::address::Address;
 use crate::warehouse::checkpoints::Claim;
 use crate::warehouse::release::{self, ScannedFolder};
-use crate::warehouse::{self, Warehouse};
+use crate::warehouse::{self, Warehouse, cluster};
 pub(crate) use chunk::{File, Outcome as FileOutcome, Pending};
 use claim::PATIENCE;
 use error::Error;
@@ -127,6 +127,7 @@ impl<'r> Run<'r> {
         };
         let options = self.loader.options;
         let requests_rebuild = warehouse.requests_rebuild();
+        let layout = warehouse.layout();
         let client = warehouse.client();
         let claim = claim::claim(
             client,
@@ -143,9 +144,9 @@ impl<'r> Run<'r> {
         logging::name_run(claim.run_id);
         let claimed: Vec<Source> = claim.sources().collect();
         self.take_sources(&claimed);
-        let result = match requests_rebuild {
-            true => self.rebuild_requested(client),
-            false => Ok(()),
+        let result = match cluster::recover(client, layout) {
+            Ok(()) if requests_rebuild => self.rebuild_requested(client),
+            recovered => recovered.map_err(Error::from),
         }
         .and_then(|()| self.load(client, claim));
         // The connection broke, or the client gave it up, as it does where a copy cannot begin.

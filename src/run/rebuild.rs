@@ -15,6 +15,7 @@ use super::bar::Bar;
 use super::error::Error;
 use super::interruption::{Interruption, Signal};
 use crate::entity::Kind;
+use crate::warehouse::cluster::{Layout, recover};
 use crate::warehouse::dimension_lock::lock_dimension;
 use crate::warehouse::error::{Doing, Error as WarehouseError};
 use crate::warehouse::rebuild::{self, FIRST_KEY, RebuildCounts, RebuiltKeys};
@@ -111,6 +112,8 @@ pub fn rebuild(warehouse: &mut Warehouse, options: &RebuildOptions) -> Result<Re
     let began = Instant::now();
     warehouse.require_schema()?;
     let interruption = Interruption::listen().map_err(Error::Signals)?;
+    let layout = warehouse.layout();
+    recover(warehouse.client(), layout)?;
     let mut bar = Bar::default();
     let mut rebuild = Rebuild {
         client: warehouse.client(),
@@ -264,21 +267,22 @@ impl Rebuild<'_> {
     fn note_lost(&mut self) -> Result<(), Error> {
         let mut transaction = warehouse::begin(self.client)?;
         self.rebuilt.events_lost = rebuild::note_lost(&mut transaction)?;
-        end(transaction, self.rebuilt.dry_run)?;
+        // Of the runs alone, which are on the coordinator.
+        end(transaction, Layout::OneMachine, self.rebuilt.dry_run)?;
         Ok(())
     }
 
     /// Rebuilds the keys of one transaction; returns whether there may be more.
     fn rebuild_next(&mut self, kind: Kind, keys: &mut Keys<'_>) -> Result<bool, Error> {
         let mut transaction = warehouse::begin(self.client)?;
-        let note = lock_dimension(&mut transaction, kind)?;
+        let locked = lock_dimension(&mut transaction, kind)?;
         let keys = keys.take(&mut transaction, kind)?;
         let rebuilt = match keys.is_empty() {
             true => RebuiltKeys::default(),
-            false => rebuild::rebuild(&mut transaction, kind, &keys)?,
+            false => rebuild::rebuild(&mut transaction, kind, locked.layout, &keys)?,
         };
-        end(transaction, self.rebuilt.dry_run)?;
-        if let Some(note) = note {
+        end(transaction, locked.layout, self.rebuilt.dry_run)?;
+        if let Some(note) = locked.note {
             log::warn!("{note}");
         }
         for id in rebuilt.unknown {
@@ -301,9 +305,9 @@ impl Rebuild<'_> {
     }
 }
 
-fn end(transaction: Transaction<'_>, dry_run: bool) -> Result<(), WarehouseError> {
+fn end(transaction: Transaction<'_>, layout: Layout, dry_run: bool) -> Result<(), WarehouseError> {
     match dry_run {
         true => transaction.rollback().doing("rolling back a dry run"),
-        false => transaction.commit().map_err(WarehouseError::commit),
+        false => warehouse::commit(transaction, layout),
     }
 }

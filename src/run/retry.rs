@@ -24,13 +24,13 @@ use crate::inbox_name::InboxName;
 use crate::logging;
 use crate::source::Source;
 use crate::summary::Summary;
-use crate::warehouse::Warehouse;
 use crate::warehouse::checkpoints::{self, Claim};
-use crate::warehouse::error::Error as WarehouseError;
+use crate::warehouse::cluster::recover;
 use crate::warehouse::kept_files::{self, KeptFile, OpenRejections, Room};
 use crate::warehouse::release;
 use crate::warehouse::runs::{Command, RunRecord};
 use crate::warehouse::versions::BrokenKeys;
+use crate::warehouse::{self, Warehouse};
 
 /// What one transaction validates: as many files as a run's batch, and bytes such that they can be in
 /// memory twice together with one more document of the largest size.
@@ -101,7 +101,9 @@ impl fmt::Display for Retried {
 pub fn retry(warehouse: &mut Warehouse, options: &RetryOptions) -> Result<Retried, Error> {
     let began = Instant::now();
     warehouse.require_schema()?;
+    let layout = warehouse.layout();
     let client = warehouse.client();
+    recover(client, layout)?;
     let ids = options.ids.as_deref();
     for closed in kept_files::closed(client, ids.unwrap_or_default())? {
         log::info!("rejection {closed} is closed already");
@@ -237,6 +239,7 @@ impl Retry<'_> {
             // A chunk of any order: nothing is locked before it.
             batch.land(&mut transaction, &mut chunk)?;
             self.notes.append(&mut batch.notes);
+            let layout = batch.layout;
             let revised = match batch.revise(&mut transaction)? {
                 Landing::Done(revised) => revised,
                 Landing::Again(keys) => {
@@ -284,7 +287,7 @@ impl Retry<'_> {
             }
             .save(&mut transaction, clock::now())?;
             checkpoints::renew_within(&mut transaction, self.run_id)?;
-            transaction.commit().map_err(WarehouseError::commit)?;
+            warehouse::commit(transaction, layout)?;
             self.done_in_inbox = done_in_inbox;
             let summary = self.summary.sources.entry(source.name());
             summary.or_default().add(counts, began.elapsed());

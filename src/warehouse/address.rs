@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::explain::{advice, explain};
 use super::tls::{self, Tls, TlsError};
+use super::warnings;
 
 /// PostgreSQL's port unless told otherwise.
 const DEFAULT_PORT: u16 = 5432;
@@ -149,7 +150,8 @@ impl Address {
             // A host may have several addresses: one that leads nowhere leaves time for the next.
             .connect_timeout(limit / 2)
             .keepalives_idle(SILENCE_LIMIT)
-            .tcp_user_timeout(SILENCE_LIMIT);
+            .tcp_user_timeout(SILENCE_LIMIT)
+            .notice_callback(|notice| warnings::notice(&notice));
         Ok(Address { config, tls, limit })
     }
 

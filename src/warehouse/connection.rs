@@ -1,8 +1,12 @@
 //! The connection to the warehouse.
 
+use std::num::NonZeroU16;
+
 use postgres::{Client, IsolationLevel, Transaction};
 
 use super::address::Address;
+use super::cluster::{self, Layout};
+use super::distribution;
 use super::error::{Doing, Error};
 use super::schema;
 
@@ -13,6 +17,8 @@ pub struct Warehouse {
     has_schema: bool,
     /// Whether a migration had requested a rebuild when the version of the schema was read.
     requests_rebuild: bool,
+    /// Where the tables of the dimensions were when the version of the schema was read.
+    layout: Layout,
 }
 
 impl Warehouse {
@@ -29,6 +35,7 @@ impl Warehouse {
             client,
             has_schema,
             requests_rebuild: false,
+            layout: Layout::default(),
         })
     }
 
@@ -49,6 +56,7 @@ impl Warehouse {
         }
         let state = schema::state(&mut self.client)?;
         self.requests_rebuild = state.requests_rebuild;
+        self.layout = cluster::layout(&mut self.client, state.has_extension)?;
         Ok(state.is_current)
     }
 
@@ -56,6 +64,12 @@ impl Warehouse {
     /// of the schema was read.
     pub fn requests_rebuild(&self) -> bool {
         self.requests_rebuild
+    }
+
+    /// Where the tables of the dimensions are, as of the last time that the version of the schema was
+    /// read.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Makes sure that the schema is there and at the newest version.
@@ -78,9 +92,30 @@ impl Warehouse {
     /// it, [`Error::NewerSchema`] when it is newer than this program; it is then as it was before.
     pub fn migrate(&mut self) -> Result<(), Error> {
         schema::migrate(&mut self.client)?;
+        distribution::keep(&mut self.client)?;
         self.has_schema = true;
-        // The migrations may have requested one.
-        self.requests_rebuild = true;
+        self.has_schema()?;
+        Ok(())
+    }
+
+    /// Makes sure that this is the coordinator of a cluster with nodes for shards.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCitus`], [`Error::NotCoordinator`] or [`Error::NoWorkers`] when it is not.
+    pub fn require_cluster(&mut self) -> Result<(), Error> {
+        distribution::shard_nodes(&mut self.client).map(drop)
+    }
+
+    /// Distributes the warehouse over the nodes of its cluster, in so many shards or as many as suit
+    /// it. What is distributed already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no cluster, or it refuses; the warehouse is then as it was before.
+    pub fn distribute(&mut self, shards: Option<NonZeroU16>) -> Result<(), Error> {
+        distribution::distribute(&mut self.client, shards)?;
+        self.has_schema()?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use postgres::Transaction;
 use postgres::types::Type;
 use uuid::Uuid;
 
+use super::cluster::Layout;
 use super::current::{CurrentVersion, current_version};
 use super::error::{Doing, Error};
 use super::incoming::{
@@ -82,9 +83,9 @@ macro_rules! define_constructor {
     ($($module:ident::$entity:ident),+) => {
         /// The dimension of an entity in a batch of this run. What is new of the broken keys is
         /// rejected.
-        pub fn dimension(kind: Kind, run_id: i64, broken: &BrokenKeys) -> Box<dyn Dimension> {
+        pub fn dimension(kind: Kind, layout: Layout, run_id: i64, broken: &BrokenKeys) -> Box<dyn Dimension> {
             match kind {
-                $(Kind::$entity => Box::new(DimensionBatch::<crate::entity::$entity>::new(run_id, broken)),)+
+                $(Kind::$entity => Box::new(DimensionBatch::<crate::entity::$entity>::new(layout, run_id, broken)),)+
             }
         }
     };
@@ -93,6 +94,7 @@ for_each_entity!(define_constructor);
 
 /// The events of one transaction on their way into a dimension.
 struct DimensionBatch<E> {
+    layout: Layout,
     run_id: i64,
     /// Keys seen so far.
     seen: HashSet<i64>,
@@ -119,9 +121,10 @@ struct NewEvent<E> {
 }
 
 impl<E: Recorded> DimensionBatch<E> {
-    fn new(run_id: i64, broken: &BrokenKeys) -> DimensionBatch<E> {
+    fn new(layout: Layout, run_id: i64, broken: &BrokenKeys) -> DimensionBatch<E> {
         let broken = broken.iter().filter(|((kind, _), _)| *kind == E::KIND);
         DimensionBatch {
+            layout,
             run_id,
             seen: HashSet::new(),
             known: HashMap::new(),
@@ -197,6 +200,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
 
     fn revise(self: Box<Self>, transaction: &mut Transaction<'_>) -> Result<Revised, ReviseError> {
         let DimensionBatch {
+            layout,
             mut known,
             mut new_events,
             moved: mut late,
@@ -239,11 +243,11 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             }
             if revisions.len() == REVISIONS {
                 let chunk = mem::take(&mut revisions);
-                revised += versions::write(transaction, &chunk, &mut broken)?;
+                revised += versions::write(transaction, &chunk, layout, &mut broken)?;
             }
         }
         revisions.extend(revise_late(transaction, &late, &mut broken)?);
-        revised += versions::write(transaction, &revisions, &mut broken)?;
+        revised += versions::write(transaction, &revisions, layout, &mut broken)?;
         match broken.is_empty() {
             true => Ok(revised),
             false => Err(ReviseError::Broken(broken)),

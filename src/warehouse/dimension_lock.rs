@@ -3,27 +3,58 @@
 use postgres::Transaction;
 use postgres::types::Type;
 
+use super::cluster::{self, Layout};
 use super::error::{Doing, Error};
 use super::statement;
-use super::transaction::{DIMENSION_LOCKS, lock};
+use super::transaction::{DIMENSION_LOCKS, LOCK_CLASS};
 use crate::entity::Kind;
+
+/// A dimension that is locked.
+#[derive(Debug)]
+pub struct LockedDimension {
+    /// Where its tables are.
+    pub layout: Layout,
+    /// What is to be logged when the transaction has ended.
+    pub note: Option<String>,
+}
 
 /// Makes the writers of one dimension take turns, even if they load different folders: what one
 /// reads of a timeline must still hold when it writes. Whoever needs several dimensions takes them in
 /// the order of [`Kind::ALL`].
 ///
-/// A sequence of surrogate keys that a restore has left behind is advanced; what is to be logged about
-/// it is returned, for the time when the transaction has ended.
+/// A sequence of surrogate keys that a restore has left behind is advanced. On a cluster the
+/// transaction is prepared for its workers.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when another session holds the lock for too long.
+/// [`Error::Database`] when another session holds the lock for too long; on a cluster also
+/// [`Error::InDoubt`] and [`Error::WorkerSilent`].
 pub fn lock_dimension(
     transaction: &mut Transaction<'_>,
     kind: Kind,
-) -> Result<Option<String>, Error> {
+) -> Result<LockedDimension, Error> {
     let number = DIMENSION_LOCKS + kind as i32;
-    lock(transaction, number, "waiting for the dimension's lock")?;
+    let row = transaction
+        .query_typed_one(
+            include_str!("../../sql/version/lock.sql"),
+            &[(&LOCK_CLASS, Type::INT4), (&number, Type::INT4)],
+        )
+        .doing("waiting for the dimension's lock")?;
+    let layout = cluster::layout(transaction, row.get("has_extension"))?;
+    if layout == Layout::Distributed {
+        cluster::enter(transaction, kind)?;
+    }
+    Ok(LockedDimension {
+        layout,
+        note: advance_key_sequence(transaction, kind)?,
+    })
+}
+
+/// Advances a sequence that is behind; returns what is to be logged about it.
+fn advance_key_sequence(
+    transaction: &mut Transaction<'_>,
+    kind: Kind,
+) -> Result<Option<String>, Error> {
     let behind = transaction
         .query_typed_opt(&statement::fill(statement::VERSION_KEY_SEQUENCE, kind), &[])
         .doing("comparing surrogate keys with their sequence")?;

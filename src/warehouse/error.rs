@@ -7,7 +7,7 @@ use postgres::error::SqlState;
 use thiserror::Error;
 
 use super::address::ConnectError;
-use super::explain::{SESSION_ENDED, explain, explain_with_advice};
+use super::explain::{SESSION_ENDED, code, explain, explain_with_advice};
 
 /// Why the warehouse failed. The text never has a password.
 #[derive(Debug, Error)]
@@ -99,6 +99,76 @@ pub enum Error {
         cause: postgres::Error,
     },
 
+    /// A worker was not reached by a commit.
+    #[error(
+        "a batch is committed and did not reach every worker of the cluster: {warning}; what it has written is durable, and the next run has the workers complete it before it reads anything"
+    )]
+    CommitInDoubt {
+        /// What the server says.
+        warning: String,
+    },
+
+    /// The transaction of an earlier batch is in doubt.
+    #[error(
+        "the transaction of an earlier batch is prepared and not ended at {workers}, and what it has written cannot be read yet{}; nothing is lost: Citus ends it within a minute, and the next run goes on",
+        failure.as_ref().map(|failure| format!(" ({failure}; let a superuser grant execute on function recover_prepared_transactions() to etl_loader)")).unwrap_or_default()
+    )]
+    InDoubt {
+        /// The workers, by host and port.
+        workers: String,
+        /// Why Citus could not be asked to end it.
+        failure: Option<String>,
+    },
+
+    /// A worker does not answer.
+    #[error(
+        "the worker {worker} of the cluster does not answer: {cause}; start it, or correct its address on the coordinator (citus_update_node); the next run catches up"
+    )]
+    WorkerSilent {
+        /// Its host and port.
+        worker: String,
+        /// What the coordinator says.
+        cause: String,
+    },
+
+    /// The database has no Citus.
+    #[error(
+        "this database has no Citus, and stays on one machine: install Citus on every machine, `create extension citus` in this database on each of them, add the workers at the coordinator (select citus_add_node('host', 5432)), then run `etl migrate --distribute` there"
+    )]
+    NoCitus,
+
+    /// The database is that of a worker.
+    #[error(
+        "this is not the coordinator of the cluster: name the coordinator in DATABASE_URL, then run `etl migrate --distribute` again"
+    )]
+    NotCoordinator,
+
+    /// There is no node that takes shards.
+    #[error(
+        "the cluster has no node that takes shards: add the workers at the coordinator (select citus_add_node('host', 5432)), then run `etl migrate --distribute` again"
+    )]
+    NoWorkers,
+
+    /// Citus has refused to distribute a table.
+    #[error("the warehouse could not be distributed: {cause}; it is as it was before")]
+    NotDistributed {
+        /// What PostgreSQL says.
+        cause: String,
+    },
+
+    /// A version has an end at which no other one starts.
+    #[error(
+        "the version of {entity} {entity_id} that ends at {valid_to} is followed by none that starts then"
+    )]
+    Unlinked {
+        /// Name of the entity.
+        entity: &'static str,
+        /// The natural key.
+        entity_id: i64,
+        /// The end.
+        valid_to: String,
+    },
+
     /// Rejections that do not exist.
     #[error("there is no rejection {}: `etl rejected list --all` lists them", listed(.0))]
     UnknownRejections(Vec<i64>),
@@ -150,16 +220,18 @@ impl Error {
     /// What PostgreSQL says, if it refused a change because of the data: a constraint, a foreign
     /// key, a trigger. Everything else would refuse any other change too.
     pub fn refusal(&self) -> Option<String> {
-        let Error::Database { cause, .. } = self else {
-            return None;
+        let cause = match self {
+            Error::Database { cause, .. } => cause,
+            Error::Unlinked { .. } => return Some(self.to_string()),
+            _ => return None,
         };
-        let code = cause.code()?.code();
+        let code = code(cause)?;
         /// Classes of SQLSTATE: data exception, triggered data change violation, integrity
         /// constraint violation, with check option violation, exception raised by a function.
         const ABOUT_THE_DATA: [&str; 5] = ["22", "27", "23", "44", "P0"];
         ABOUT_THE_DATA
             .iter()
-            .any(|class| code.starts_with(class))
+            .any(|class| code.code().starts_with(class))
             .then(|| explain(cause))
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
+use postgres::error::{DbError, SqlState};
+
 use crate::escape::printable;
 use crate::explanation::Explanation;
 
@@ -10,15 +12,57 @@ use crate::explanation::Explanation;
 pub const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session \
                                  (pg_terminate_backend), or the network failed; the next run catches up";
 
+/// What to do when a worker of a cluster does not do its part.
+pub const WORKER_FAILED: &str = "a worker of the cluster failed or cannot be reached, and its own log says why: \
+                                 `etl status` names one that does not answer; the next run catches up";
+
+/// Codes that get lost on the way from a worker of a cluster, where rows are copied to it, by what is
+/// left of the error: a part of the worker's own message.
+const LOST_CODES: [(&str, SqlState); 9] = [
+    ("violates unique constraint", SqlState::UNIQUE_VIOLATION),
+    ("violates check constraint", SqlState::CHECK_VIOLATION),
+    ("violates not-null constraint", SqlState::NOT_NULL_VIOLATION),
+    (
+        "violates foreign key constraint",
+        SqlState::FOREIGN_KEY_VIOLATION,
+    ),
+    ("due to lock timeout", SqlState::LOCK_NOT_AVAILABLE),
+    ("canceling statement due to", SqlState::QUERY_CANCELED),
+    (
+        "terminating connection due to administrator command",
+        SqlState::ADMIN_SHUTDOWN,
+    ),
+    ("No space left on device", SqlState::DISK_FULL),
+    (
+        "could not commit transaction for shard",
+        SqlState::CONNECTION_FAILURE,
+    ),
+];
+
+/// The code of an error of the server, or that which it had at a worker.
+pub(super) fn code(error: &postgres::Error) -> Option<SqlState> {
+    let database = error.as_db_error()?;
+    if *database.code() != SqlState::INTERNAL_ERROR {
+        return Some(database.code().clone());
+    }
+    let lost = LOST_CODES
+        .iter()
+        .find(|(text, _)| database.message().contains(text));
+    Some(lost.map_or(SqlState::INTERNAL_ERROR, |(_, code)| code.clone()))
+}
+
 /// Everything PostgreSQL says of an error on one line: message, detail, hint and code; or what broke
 /// the connection. Escaped, since it can quote what a file said.
 pub fn explain(error: &postgres::Error) -> String {
-    let Some(database) = error.as_db_error() else {
-        return match error.source() {
-            Some(cause) => printable(&format!("{error}: {cause}").replace('\n', " "), &[]),
-            None => error.to_string(),
-        };
-    };
+    match (error.as_db_error(), error.source()) {
+        (Some(database), _) => one_line(database),
+        (None, Some(cause)) => printable(&format!("{error}: {cause}").replace('\n', " "), &[]),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// What the server says, on one line.
+pub(super) fn one_line(database: &DbError) -> String {
     let mut text = database.message().to_owned();
     for more in [database.detail(), database.hint(), database.where_()]
         .into_iter()
@@ -40,7 +84,7 @@ pub fn explain_with_advice(error: &postgres::Error) -> String {
     // What the server said last can be lost with the connection.
     let is_broken =
         error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
-    match (advice(error), error.code()) {
+    match (advice(error), code(error)) {
         (Some(advice), Some(code)) => {
             let code = code.code();
             format!("{}; {advice}; see `etl explain {code}`", explain(error))
@@ -52,13 +96,29 @@ pub fn explain_with_advice(error: &postgres::Error) -> String {
 
 /// What to do about an error, by its SQLSTATE, where that is known.
 pub fn advice(error: &postgres::Error) -> Option<&'static str> {
-    let code = error.code()?.code();
-    let known = SQLSTATES.iter().find(|known| known.code == code)?;
+    let code = code(error)?;
+    let known = SQLSTATES.iter().find(|known| known.code == code.code())?;
     Some(known.advice)
 }
 
 /// Errors of PostgreSQL with what to do about them, by SQLSTATE.
 pub const SQLSTATES: &[Explanation] = &[
+    // Of a statement: no connection of the program's own has such a code.
+    Explanation {
+        code: "08000",
+        meaning: "connection_exception: the coordinator of a cluster has lost its connection to a worker.",
+        advice: WORKER_FAILED,
+    },
+    Explanation {
+        code: "08001",
+        meaning: "sqlclient_unable_to_establish_sqlconnection: the coordinator of a cluster does not reach a worker.",
+        advice: WORKER_FAILED,
+    },
+    Explanation {
+        code: "08006",
+        meaning: "connection_failure: the coordinator of a cluster has lost its connection to a worker.",
+        advice: WORKER_FAILED,
+    },
     Explanation {
         code: "23001",
         meaning: "restrict_violation: another table refers to a version that has to change.",

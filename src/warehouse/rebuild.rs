@@ -9,6 +9,7 @@ use postgres::{GenericClient, Transaction};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::cluster::Layout;
 use super::error::{Doing, Error};
 use super::late::effective_event;
 use super::statement;
@@ -95,10 +96,11 @@ macro_rules! define_rebuild {
         pub fn rebuild(
             transaction: &mut Transaction<'_>,
             kind: Kind,
+            layout: Layout,
             keys: &[i64],
         ) -> Result<RebuiltKeys, Error> {
             match kind {
-                $(Kind::$entity => rebuild_keys::<crate::entity::$entity>(transaction, keys),)+
+                $(Kind::$entity => rebuild_keys::<crate::entity::$entity>(transaction, layout, keys),)+
             }
         }
     };
@@ -107,6 +109,7 @@ for_each_entity!(define_rebuild);
 
 fn rebuild_keys<E: Recorded>(
     transaction: &mut Transaction<'_>,
+    layout: Layout,
     keys: &[i64],
 ) -> Result<RebuiltKeys, Error> {
     let mut expected = expected_versions::<E>(transaction, keys)?;
@@ -137,7 +140,7 @@ fn rebuild_keys<E: Recorded>(
         }
     }
     let mut refused = BrokenKeys::new();
-    versions::write(transaction, &revisions, &mut refused)?;
+    versions::write(transaction, &revisions, layout, &mut refused)?;
     let refused = refused.into_iter();
     rebuilt
         .failed

@@ -45,10 +45,15 @@ const HAS_HISTORY: &str = "select exists (
 const READ_HISTORY: &str =
     "select max(version), min(name) filter (where version = 1) from etl.schema_history";
 
-/// The same, and whether a migration has requested to rebuild a dimension, in one round trip.
+/// The same, whether a migration has requested to rebuild a dimension, and whether the database has
+/// Citus, in one round trip.
 const READ_STATE: &str = "select max(version), min(name) filter (where version = 1),
-                                 exists (select from etl.rebuild)
+                                 exists (select from etl.rebuild),
+                                 exists (select from pg_extension where extname = 'citus')
                           from etl.schema_history";
+
+/// Whether the database has Citus.
+const HAS_EXTENSION: &str = "select exists (select from pg_extension where extname = 'citus')";
 
 /// What reading them is called where it fails.
 const READING: &str = "reading the version of the schema";
@@ -59,6 +64,8 @@ pub(super) struct State {
     pub(super) is_current: bool,
     /// Whether a migration has requested to rebuild a dimension.
     pub(super) requests_rebuild: bool,
+    /// Whether the database has Citus.
+    pub(super) has_extension: bool,
 }
 
 /// Whether there is a schema at all.
@@ -68,6 +75,18 @@ pub(super) struct State {
 /// When the connection fails.
 pub(super) fn has_history(client: &mut impl GenericClient) -> Result<bool, postgres::Error> {
     Ok(client.query_typed_one(HAS_HISTORY, &[])?.get(0))
+}
+
+/// Whether the database has Citus.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the connection fails.
+pub(super) fn has_extension(client: &mut impl GenericClient) -> Result<bool, Error> {
+    let row = client
+        .query_typed_one(HAS_EXTENSION, &[])
+        .doing("looking for Citus")?;
+    Ok(row.get(0))
 }
 
 /// The state of the schema, which there is.
@@ -80,11 +99,13 @@ pub(super) fn state(client: &mut Client) -> Result<State, Error> {
         Ok(row) => Ok(State {
             is_current: is_newest(&row)?,
             requests_rebuild: row.get(2),
+            has_extension: row.get(3),
         }),
         // From before the first release.
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(State {
             is_current: is_current(client)?,
             requests_rebuild: false,
+            has_extension: false,
         }),
         Err(cause) => Err(Error::metadata(cause, READING)),
     }

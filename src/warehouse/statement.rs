@@ -44,6 +44,8 @@ statements! {
     VERSION_CURRENT "version/current.sql"
     VERSION_DELETE "version/delete.sql"
     VERSION_KEY_SEQUENCE "version/key_sequence.sql"
+    VERSION_TAKE_PART "version/take_part.sql"
+    VERSION_UNLINKED "version/unlinked.sql"
     VERSION_UPDATE "version/update.sql"
     VERIFY_DIMENSION "verify/dimension.sql"
     VERIFY_FIGURES "verify/figures.sql"

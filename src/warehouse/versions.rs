@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use postgres::types::Type;
 use postgres::{Row, Transaction};
 
+use super::cluster::Layout;
 use super::error::{Doing, Error};
 use super::rows::{self, Columns, RowReader};
 use super::statement;
@@ -50,7 +51,8 @@ impl From<Error> for ReviseError {
     }
 }
 
-/// Checks at once what a commit would check, so that the key is known for which it fails.
+/// Checks at once what a commit would check, so that the key is known for which it fails. It does not
+/// reach the workers of a cluster.
 const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
 
 /// Reads a version from a row; else says why it cannot be represented.
@@ -95,6 +97,7 @@ pub(super) fn found_version<E: Listed>(row: &Row) -> Result<FoundVersion<E>, pos
 pub(super) fn write<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
+    layout: Layout,
     broken: &mut BrokenKeys,
 ) -> Result<Revised, Error> {
     if revisions.is_empty() {
@@ -103,7 +106,7 @@ pub(super) fn write<E: Listed>(
     let mut savepoint = transaction
         .transaction()
         .doing("beginning to write versions")?;
-    let refusal = match try_write(&mut savepoint, revisions) {
+    let refusal = match try_write(&mut savepoint, revisions, layout) {
         Ok(revised) => {
             savepoint.commit().doing("writing versions")?;
             return Ok(revised);
@@ -121,8 +124,8 @@ pub(super) fn write<E: Listed>(
         return Ok(Revised::default());
     }
     let (first, second) = revisions.split_at(revisions.len() / 2);
-    let mut revised = write(transaction, first, broken)?;
-    revised += write(transaction, second, broken)?;
+    let mut revised = write(transaction, first, layout, broken)?;
+    revised += write(transaction, second, layout, broken)?;
     Ok(revised)
 }
 
@@ -131,6 +134,7 @@ pub(super) fn write<E: Listed>(
 fn try_write<E: Listed>(
     transaction: &mut Transaction<'_>,
     revisions: &[(i64, Revision<E>)],
+    layout: Layout,
 ) -> Result<Revised, Error> {
     delete(transaction, revisions)?;
     update(transaction, revisions)?;
@@ -138,6 +142,9 @@ fn try_write<E: Listed>(
     transaction
         .batch_execute(CHECK_NOW)
         .doing("checking the versions")?;
+    if layout == Layout::Distributed {
+        require_links(transaction, revisions)?;
+    }
     Ok(Revised {
         opened,
         closed: revisions.iter().map(|(_, revision)| revision.closed).sum(),
@@ -146,6 +153,39 @@ fn try_write<E: Listed>(
             .map(|(_, revision)| revision.rewritten)
             .sum(),
     })
+}
+
+/// Checks that each end of a version is the start of another one. The versions of a new key are one
+/// chain by construction.
+fn require_links<E: Listed>(
+    transaction: &mut Transaction<'_>,
+    revisions: &[(i64, Revision<E>)],
+) -> Result<(), Error> {
+    let had_versions =
+        |revision: &Revision<E>| !(revision.changed.is_empty() && revision.removed.is_empty());
+    let keys: Vec<i64> = revisions
+        .iter()
+        .filter(|(_, revision)| had_versions(revision))
+        .map(|(entity_id, _)| *entity_id)
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let doing = "checking the versions";
+    let unlinked = transaction
+        .query_typed_opt(
+            &statement::fill(statement::VERSION_UNLINKED, E::KIND),
+            &[(&keys, Type::INT8_ARRAY)],
+        )
+        .doing(doing)?;
+    match unlinked {
+        Some(row) => Err(Error::Unlinked {
+            entity: E::KIND.name(),
+            entity_id: row.get("entity_id"),
+            valid_to: row.get("valid_to"),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn delete<E: Listed>(

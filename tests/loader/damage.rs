@@ -7,6 +7,13 @@ use proptest::sample::Index;
 
 use crate::loader::Loader;
 
+/// What makes the rest of a transaction free of constraints, on a cluster at its workers too. There,
+/// each `set local` has to be a command of its own.
+const WITHOUT_CONSTRAINTS: &str = "do $$ begin
+                                     set local citus.propagate_set_commands = 'local';
+                                     set local session_replication_role = replica;
+                                   end $$";
+
 /// A user or a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -82,7 +89,9 @@ impl Damage {
                 count => self.row.index(count),
             };
             format!(
-                "ctid = (select ctid from {table} where {is_of_key} order by event_id offset {offset} limit 1)"
+                "{is_of_key} and ctid = (
+                   select ctid from {table} where {is_of_key} order by event_id offset {offset} limit 1
+                 )"
             )
         };
         let statement = match self.change {
@@ -103,7 +112,7 @@ impl Damage {
                 )
             }
             Change::AlterOpener => format!(
-                "update {dimension} set event_id = gen_random_uuid() where {}",
+                "update {dimension} set event_id = 'ffffffff-0000-4000-8000-000000000000' where {}",
                 one(&dimension)
             ),
             Change::MakeUnreadable => format!(
@@ -112,7 +121,7 @@ impl Damage {
             ),
         };
         loader.execute(&format!(
-            "set session_replication_role = replica; {statement}"
+            "begin; {WITHOUT_CONSTRAINTS}; {statement}; commit"
         ));
     }
 }
@@ -129,9 +138,10 @@ pub fn repair(loader: &Loader, keys: &BTreeSet<Key>, read_again: impl Fn()) {
             false => format!("delete from warehouse.dim_{entity} where {entity}_id = {id};"),
         };
         let delete = format!(
-            "set session_replication_role = replica;
+            "begin; {WITHOUT_CONSTRAINTS};
              {delete_versions}
-             delete from landing.{entity}_event where {entity}_id = {id}"
+             delete from landing.{entity}_event where {entity}_id = {id};
+             commit"
         );
         loader.execute(&delete);
     }

@@ -90,6 +90,12 @@ fn expected() -> (Answers, Answers) {
 /// that its event has.
 fn loaded() -> Loader {
     let loader = Loader::new();
+    load(&loader);
+    loader
+}
+
+/// The same into a warehouse that is empty.
+pub fn load(loader: &Loader) {
     let put = |file: &str, at: &str, content: &[u8]| {
         let at = NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S").expect("a time");
         loader.put_modified(file, content, at.and_utc().timestamp_micros() as u64);
@@ -140,12 +146,20 @@ fn loaded() -> Loader {
     loader.run(&["--settle", "0s"]);
     card(12, "2026-11-22 10:00:00", 8, 1, false);
     loader.run(&[]);
-    loader
 }
 
 #[test]
 fn the_examples_answer_their_questions() {
     let loader = loaded();
+    // As an analyst.
+    let reader = Tables {
+        url: server().url_as(&member(&loader, "dwh_reader"), &loader.database),
+    };
+    check_answers(&reader);
+}
+
+/// Checks the answers about the events of [`load`].
+pub fn check_answers(reader: &Tables) {
     let (as_they_are, proposed) = expected();
     let queries = queries();
     let names = |answers: &Answers| answers.keys().cloned().collect::<Vec<_>>();
@@ -153,15 +167,11 @@ fn the_examples_answer_their_questions() {
         queries.keys().cloned().collect::<Vec<_>>(),
         names(&as_they_are)
     );
-    // As an analyst.
-    let reader = Tables {
-        url: server().url_as(&member(&loader, "dwh_reader"), &loader.database),
-    };
     let mut with_parameters = Answers::new();
     for (name, sql) in &queries {
-        assert_eq!(answer(&reader, name, sql), as_they_are[name], "{name}");
+        assert_eq!(answer(reader, name, sql), as_they_are[name], "{name}");
         if let Some(sql) = with_proposed_parameters(name, sql) {
-            with_parameters.insert(name.clone(), answer(&reader, name, &sql));
+            with_parameters.insert(name.clone(), answer(reader, name, &sql));
         }
         // The whole file, comments and semicolon included, as a client sends it.
         let messages = reader.client().simple_query(sql).expect("a query");

@@ -62,8 +62,12 @@ impl Loader {
 
     /// An empty inbox and an empty database of this server.
     pub fn on(server: &Server) -> Loader {
+        Loader::at(server, server.create_database())
+    }
+
+    /// An empty inbox and a database of this server that there is.
+    pub fn at(server: &Server, database: String) -> Loader {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = server.create_database();
         let url = server.url(&database);
         let loader = Loader {
             folder,

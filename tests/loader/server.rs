@@ -47,6 +47,11 @@ impl Server {
     /// Starts a server with these files in its folder, which is above that of the data, and these
     /// settings.
     pub fn start(files: &[(&str, &str)], settings: &[&str]) -> Server {
+        Server::start_from(&programs(), files, settings)
+    }
+
+    /// The same with the programs in this folder.
+    pub fn start_from(programs: &Path, files: &[(&str, &str)], settings: &[&str]) -> Server {
         let folder = tempfile::Builder::new()
             .prefix("etl-test-")
             .tempdir()
@@ -70,7 +75,7 @@ impl Server {
         let mut shell = Command::new("sh");
         shell
             .args(["-euc", include_str!("server.sh"), "server"])
-            .arg(programs())
+            .arg(programs)
             .arg(&folder)
             .arg(port.to_string())
             .args(settings.iter().flat_map(|setting| ["-c", setting]))

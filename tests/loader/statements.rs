@@ -12,7 +12,7 @@ use postgres::Transaction;
 use crate::loader::Loader;
 
 /// Folders whose files have tests of their own, by which they are executed.
-const ELSEWHERE: [&str; 4] = ["migrations", "schema", "examples", "report"];
+const ELSEWHERE: [&str; 5] = ["migrations", "schema", "examples", "report", "cluster"];
 
 /// A stream in the binary format of `copy` that has no row: signature, flags, extension, trailer.
 const NO_ROW: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xff";
@@ -90,6 +90,11 @@ fn statements() -> Vec<(String, String)> {
 fn the_server_takes_every_statement_for_every_entity() {
     let loader = Loader::new();
     loader.run(&[]);
+    check_statements(&loader);
+}
+
+/// Checks that the server of a warehouse takes every statement.
+pub fn check_statements(loader: &Loader) {
     let mut client = loader.client();
     let statements = statements();
     let folder = |name: &str| name.split('/').next().unwrap_or_default().to_owned();

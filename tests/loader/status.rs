@@ -15,6 +15,7 @@ use crate::terminal::Terminal;
 const FIELDS: &str = "
     archives[].archive_path archives[].archives archives[].bytes archives[].files archives[].inbox
     archives[].kept archives[].kept_since archives[].last_archived_at archives[].source
+    cluster
     dimensions[].current_rows dimensions[].dimension dimensions[].is_estimate dimensions[].rows
     healthy
     last_hour.duplicates last_hour.files last_hour.loaded last_hour.rejected last_hour.runs

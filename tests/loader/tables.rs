@@ -15,11 +15,12 @@ impl Tables {
     /// The rows of a query as texts, one row a line of columns between bars; null is empty.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let as_texts = format!(
-            "select array_to_string(array(
+            "with answer as materialized ({sql})
+             select array_to_string(array(
                select coalesce(value, '') from json_each_text(row_to_json(answer)) with ordinality
                order by ordinality
              ), '|')
-             from ({sql}) as answer"
+             from answer"
         );
         let mut client = self.client();
         client

@@ -147,17 +147,22 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
 #[test]
 fn dimensions_are_a_function_of_the_events() {
     let loader = Loader::new();
-    loader.make_inbox(SECOND_INBOX);
     loader.run(&[]);
+    check_scenarios(&loader, CASES);
+}
+
+/// Plays so many scenarios, unless `PROPTEST_CASES` says otherwise, in a warehouse that there is.
+pub fn check_scenarios(loader: &Loader, cases: u32) {
+    loader.make_inbox(SECOND_INBOX);
     let mut config = Config {
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = CASES;
+        config.cases = cases;
     }
-    let result = TestRunner::new(config).run(&scenarios(), |scenario| play(&loader, &scenario));
+    let result = TestRunner::new(config).run(&scenarios(), |scenario| play(loader, &scenario));
     if let Err(failure) = result {
         panic!("{failure}");
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use super::cluster::ClusterStatus;
 use super::progress::{Folder, PendingFile, Progress};
 use crate::escape::printable;
 use crate::pages::age::{Age, rounded};
@@ -34,6 +35,8 @@ pub struct Health {
     pub problems: Vec<Problem>,
     /// What the runs of the last hour did.
     pub last_hour: LastHour,
+    /// On what the warehouse runs; `None` if that is one machine.
+    pub cluster: Option<ClusterStatus>,
 }
 
 /// What the runs of the last hour did that started at a checkpoint. Backfills, reconciling runs and
@@ -70,6 +73,13 @@ pub enum Activity {
 /// Something wrong. Its text is the start of a sentence; [`Problem::advice`] says what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// A node of the cluster does not answer.
+    NodeSilent {
+        /// Its host and port.
+        node: String,
+        /// What the coordinator says.
+        cause: String,
+    },
     /// The latest runs at a folder have failed.
     Failing {
         /// The folder.
@@ -128,8 +138,14 @@ pub enum Problem {
 
 impl Health {
     /// Finds what is wrong. A folder is stale if no run has scanned it for `stale_after`.
-    pub(super) fn of(progress: Progress, last_hour: LastHour, stale_after: Duration) -> Health {
-        let mut problems = progress.failing();
+    pub(super) fn of(
+        progress: Progress,
+        last_hour: LastHour,
+        cluster: Option<ClusterStatus>,
+        stale_after: Duration,
+    ) -> Health {
+        let mut problems = cluster.as_ref().map_or(Vec::new(), ClusterStatus::silent);
+        problems.extend(progress.failing());
         problems.extend(progress.stale(stale_after));
         problems.extend(progress.blocked());
         problems.extend(progress.crowded());
@@ -139,6 +155,7 @@ impl Health {
             healthy: problems.is_empty(),
             problems,
             last_hour,
+            cluster,
         }
     }
 
@@ -172,6 +189,7 @@ impl Problem {
     /// Its name for machines. Names never change their meaning.
     pub fn code(&self) -> &'static str {
         match self {
+            Problem::NodeSilent { .. } => "node_silent",
             Problem::Failing { .. } => "failing",
             Problem::NeverScanned { .. } => "never_scanned",
             Problem::Stale { .. } => "stale",
@@ -189,14 +207,17 @@ impl Problem {
             | Problem::Stale { folder, .. }
             | Problem::Blocked { folder, .. }
             | Problem::Crowded { folder, .. } => Some(folder),
-            Problem::Rejecting { .. } => None,
+            Problem::NodeSilent { .. } | Problem::Rejecting { .. } => None,
         }
     }
 
     /// Whether nothing is loaded while it lasts.
     pub fn stops_loading(&self) -> bool {
         match self {
-            Problem::Failing { .. } | Problem::NeverScanned { .. } | Problem::Stale { .. } => true,
+            Problem::NodeSilent { .. }
+            | Problem::Failing { .. }
+            | Problem::NeverScanned { .. }
+            | Problem::Stale { .. } => true,
             Problem::Blocked { .. } | Problem::Crowded { .. } | Problem::Rejecting { .. } => false,
         }
     }
@@ -204,6 +225,11 @@ impl Problem {
     /// What to do.
     pub fn advice(&self) -> String {
         match self {
+            Problem::NodeSilent { .. } => {
+                "start it, or correct its address at the coordinator (citus_update_node); nothing is lost: runs fail \
+                 meanwhile, and the next one after that catches up"
+                    .to_owned()
+            }
             Problem::Failing { .. } => {
                 "nothing is lost: once the cause is gone, the next run loads what has arrived since"
                     .to_owned()
@@ -272,6 +298,11 @@ fn removal(inbox: &str) -> String {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Problem::NodeSilent { node, cause } => write!(
+                f,
+                "the node {node} of the cluster does not answer: {}",
+                printable(cause.trim_start_matches("ERROR:").trim(), &[])
+            ),
             Problem::Failing {
                 folder,
                 since,

@@ -5,6 +5,7 @@
 //! warehouse. [`Health`] adds what is wrong, and [`Status`] everything else: as a page for people
 //! ([`watch`] shows it again and again), as JSON, or for Prometheus ([`prometheus`]).
 
+mod cluster;
 mod health;
 mod page;
 mod problems;
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::summary::Counts;
+pub use cluster::{ClusterStatus, NodeStatus};
 pub use health::{Activity, Health, LastHour, Problem, STALE_AFTER};
 pub(super) use problems::PROBLEMS;
 pub use progress::{Folder, FolderStatus, PendingFile, Progress};

@@ -47,6 +47,7 @@ impl fmt::Display for Status {
         self.write_archivable(f)?;
         self.write_totals(f)?;
         self.write_dimensions(f)?;
+        self.write_cluster(f)?;
         self.write_rejections(f)?;
         self.write_runs(f)
     }
@@ -207,6 +208,9 @@ impl Status {
     }
 
     fn write_dimensions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dimensions.is_empty() {
+            return Ok(());
+        }
         let mut table = table(&["dimension", "versions", "current"]);
         for dimension in &self.dimensions {
             let about = if dimension.is_estimate { "about " } else { "" };
@@ -218,6 +222,14 @@ impl Status {
         }
         writeln!(f)?;
         write_table(f, table, &[0])
+    }
+
+    fn write_cluster(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(cluster) = &self.health.cluster else {
+            return Ok(());
+        };
+        writeln!(f)?;
+        write_sentence(f, PLAIN, 0, &cluster.to_string())
     }
 
     /// Each reason with an example: two lines, since a name and a sentence do not fit in one.

@@ -1,7 +1,8 @@
-//! What is wrong with the progress of folders.
+//! What is wrong with the progress of folders, and with the nodes of a cluster.
 
 use std::time::Duration;
 
+use super::cluster::{ClusterStatus, NodeStatus};
 use super::health::{Activity, Problem};
 use super::progress::{Folder, FolderStatus, Progress};
 use crate::checkpoint::BLOCKED_AFTER;
@@ -31,6 +32,11 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
         meaning: "A file has been pending for five minutes, and the offset waits for it: every run scans all files that \
                   changed after it.",
         advice: "Fix the file, or take it out of the inbox.",
+    },
+    Explanation {
+        code: "node_silent",
+        meaning: "A node of the cluster does not answer the coordinator; no run can load.",
+        advice: "Start it, or its network. What it has prepared and not committed, the next run completes.",
     },
     Explanation {
         code: "crowded",
@@ -137,5 +143,18 @@ impl Progress {
             })
         };
         self.sources.iter().filter_map(crowded).collect()
+    }
+}
+
+impl ClusterStatus {
+    /// The nodes that do not answer.
+    pub(super) fn silent(&self) -> Vec<Problem> {
+        let silent = |node: &NodeStatus| {
+            Some(Problem::NodeSilent {
+                node: node.address(),
+                cause: node.failure.clone()?,
+            })
+        };
+        self.nodes.iter().filter_map(silent).collect()
     }
 }

@@ -32,6 +32,7 @@ impl Display for Page<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.write_folders(f)?;
         self.write_contents(f)?;
+        self.write_nodes(f)?;
         self.write_last_run(f)
     }
 }
@@ -234,6 +235,27 @@ impl Page<'_> {
             Kind::Gauge,
             "Versions in a dimension; of a large one the planner's estimate.",
             versions,
+        )
+    }
+
+    /// The nodes of a cluster.
+    fn write_nodes(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(cluster) = &self.0.health.cluster else {
+            return Ok(());
+        };
+        let nodes: Vec<(String, bool)> = cluster
+            .nodes
+            .iter()
+            .map(|node| (node.address(), node.failure.is_none()))
+            .collect();
+        write_metric(
+            f,
+            "etl_cluster_node_up",
+            Kind::Gauge,
+            "Whether a node of the cluster answers.",
+            nodes
+                .iter()
+                .map(|(address, answers)| (vec![("node", address.as_str())], flag(*answers))),
         )
     }
 

@@ -7,8 +7,8 @@ use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Row, Transaction};
 
 use super::{
-    ArchiveStatus, DimensionStatus, Example, Folder, FolderStatus, Health, LastHour, PendingFile,
-    Progress, RejectionStatus, RunStatus, Status,
+    ArchiveStatus, ClusterStatus, DimensionStatus, Example, Folder, FolderStatus, Health, LastHour,
+    NodeStatus, PendingFile, Progress, RejectionStatus, RunStatus, Status,
 };
 use crate::clock;
 use crate::entity::Kind;
@@ -16,6 +16,7 @@ use crate::inbox_name::InboxName;
 use crate::pages::error::Error;
 use crate::source::Source;
 use crate::summary::Counts;
+use crate::warehouse::cluster::{Layout, nodes, shards};
 use crate::warehouse::error::Doing;
 use crate::warehouse::{Warehouse, statement};
 
@@ -49,7 +50,8 @@ pub fn read_progress(warehouse: &mut Warehouse) -> Result<Progress, Error> {
 ///
 /// As [`read_progress`].
 pub fn read_health(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Health, Error> {
-    health(&mut snapshot(warehouse)?, stale_after)
+    let cluster = cluster(warehouse)?;
+    health(&mut snapshot(warehouse)?, cluster, stale_after)
 }
 
 /// Reads everything. A folder is stale if no run has scanned it for `stale_after`.
@@ -58,12 +60,19 @@ pub fn read_health(warehouse: &mut Warehouse, stale_after: Duration) -> Result<H
 ///
 /// As [`read_progress`].
 pub fn read(warehouse: &mut Warehouse, stale_after: Duration) -> Result<Status, Error> {
+    let layout = layout(warehouse)?;
+    let cluster = cluster(warehouse)?;
+    // A node that does not answer would fail the counts.
+    let can_count = cluster.as_ref().is_none_or(ClusterStatus::is_complete);
     let mut snapshot = snapshot(warehouse)?;
     Ok(Status {
-        health: health(&mut snapshot, stale_after)?,
+        health: health(&mut snapshot, cluster, stale_after)?,
         rejections: rejections(&mut snapshot)?,
         archives: archives(&mut snapshot)?,
-        dimensions: dimensions(&mut snapshot)?,
+        dimensions: match can_count {
+            true => dimensions(&mut snapshot, layout)?,
+            false => Vec::new(),
+        },
         runs: runs(&mut snapshot)?,
     })
 }
@@ -151,7 +160,36 @@ fn folder_status(row: &Row) -> Result<FolderStatus, Error> {
     })
 }
 
-fn health(snapshot: &mut Transaction<'_>, stale_after: Duration) -> Result<Health, Error> {
+/// Where the dimensions are.
+fn layout(warehouse: &mut Warehouse) -> Result<Layout, Error> {
+    warehouse.require_schema()?;
+    Ok(warehouse.layout())
+}
+
+/// Asks the nodes, if there are several.
+fn cluster(warehouse: &mut Warehouse) -> Result<Option<ClusterStatus>, Error> {
+    if layout(warehouse)? == Layout::OneMachine {
+        return Ok(None);
+    }
+    let client = warehouse.client();
+    let nodes = nodes(client)?.into_iter().map(|node| NodeStatus {
+        host: node.host,
+        port: node.port,
+        shards: node.shards,
+        rows: node.answer.as_ref().ok().copied(),
+        failure: node.answer.err(),
+    });
+    Ok(Some(ClusterStatus {
+        nodes: nodes.collect(),
+        shards: shards(client)?.into_iter().flatten().max().unwrap_or(0),
+    }))
+}
+
+fn health(
+    snapshot: &mut Transaction<'_>,
+    cluster: Option<ClusterStatus>,
+    stale_after: Duration,
+) -> Result<Health, Error> {
     let progress = progress(snapshot)?;
     let an_hour_ago = progress.read_at - TimeDelta::hours(1);
     let rows = query(
@@ -169,7 +207,7 @@ fn health(snapshot: &mut Transaction<'_>, stale_after: Duration) -> Result<Healt
         },
         None => LastHour::default(),
     };
-    Ok(Health::of(progress, last_hour, stale_after))
+    Ok(Health::of(progress, last_hour, cluster, stale_after))
 }
 
 fn rejections(snapshot: &mut Transaction<'_>) -> Result<Vec<RejectionStatus>, Error> {
@@ -213,11 +251,30 @@ fn archives(snapshot: &mut Transaction<'_>) -> Result<Vec<ArchiveStatus>, Error>
     query(snapshot, sql, &[])?.iter().map(archive).collect()
 }
 
-fn dimensions(snapshot: &mut Transaction<'_>) -> Result<Vec<DimensionStatus>, Error> {
+fn dimensions(
+    snapshot: &mut Transaction<'_>,
+    layout: Layout,
+) -> Result<Vec<DimensionStatus>, Error> {
     let mut dimensions = Vec::with_capacity(Kind::ALL.len());
     for kind in Kind::ALL {
-        let sql = statement::fill(statement::STATUS_DIMENSION, *kind);
-        for row in query(snapshot, &sql, &[(&COUNTED_SIZE, Type::INT8)])? {
+        let mut rows = Vec::new();
+        if layout == Layout::Distributed {
+            let (table, index) = (format!("dim_{kind}"), format!("dim_{kind}_current"));
+            rows = query(
+                snapshot,
+                include_str!("../../../sql/cluster/dimension.sql"),
+                &[
+                    (&table, Type::TEXT),
+                    (&COUNTED_SIZE, Type::INT8),
+                    (&index, Type::TEXT),
+                ],
+            )?;
+        }
+        if rows.is_empty() {
+            let sql = statement::fill(statement::STATUS_DIMENSION, *kind);
+            rows = query(snapshot, &sql, &[(&COUNTED_SIZE, Type::INT8)])?;
+        }
+        for row in rows {
             dimensions.push(DimensionStatus {
                 dimension: get(&row, "dimension")?,
                 rows: get(&row, "rows")?,

@@ -85,8 +85,67 @@ impl Findings {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// Those that were found before too.
+    pub(super) fn confirm(mut self, before: &Findings) -> Findings {
+        let was_found = |group, finding: &Finding| {
+            let before = before.listed.get(group);
+            before.is_some_and(|before| before.contains(finding))
+        };
+        // Of those that are only counted, nobody knows which they are.
+        if self.more.min(before.more) > 0 {
+            return self;
+        }
+        for (group, listed) in &mut self.listed {
+            listed.retain(|finding| was_found(group, finding));
+        }
+        self.listed.retain(|_, listed| !listed.is_empty());
+        self.more = 0;
+        self
+    }
+
     /// The listed ones, and how many more there are.
     pub(super) fn into_listed(self) -> (Vec<Finding>, i64) {
         (self.listed.into_values().flatten().collect(), self.more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, Finding, Findings};
+
+    fn findings(subjects: &[&str]) -> Findings {
+        let mut findings = Findings::default();
+        for subject in subjects {
+            findings.add(
+                "card",
+                Finding {
+                    check: Check::Dimensions,
+                    subject: (*subject).to_owned(),
+                    problem: String::new(),
+                    advice: String::new(),
+                },
+            );
+        }
+        findings
+    }
+
+    #[test]
+    fn what_was_found_once_is_not_confirmed() {
+        let confirmed = |now: &[&str], before: &[&str]| {
+            let (listed, more) = findings(now).confirm(&findings(before)).into_listed();
+            let subjects: Vec<String> = listed.into_iter().map(|finding| finding.subject).collect();
+            (subjects, more)
+        };
+        assert_eq!(confirmed(&["a", "b"], &["b", "c"]).0, ["b"]);
+        assert_eq!(confirmed(&["a"], &["b"]), (Vec::new(), 0));
+        let many: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(confirmed(&many, &["b"]).0.len(), 0);
+        assert_eq!(confirmed(&many, &many).1, 2);
     }
 }
