@@ -82,6 +82,14 @@ fn a_warehouse_is_distributed_empty_or_loaded_and_nothing_is_done_twice() {
         assert_eq!(again.status, 0);
         assert!(again.log.contains("distributed already"), "{}", again.log);
     }
+    // Loaded files are archived, and their events are still found.
+    let archive = empty.path("archive");
+    let archive = archive.to_str().expect("UTF-8");
+    let archived = empty.etl(&["archive", "--older-than", "0s", "--to", archive, "--json"]);
+    assert_eq!(archived.status, 0, "{}", archived.log);
+    let object: Value = serde_json::from_str(&archived.out).expect("JSON");
+    assert_eq!(object["files"], object["archived"], "{object}");
+    books::verify(&empty);
     // A table that is not distributed, as that of an entity that a migration has added.
     empty.execute("select undistribute_table('landing.user_event')");
     let migrated = empty.etl(&["migrate"]);
