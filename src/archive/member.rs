@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 
+use bytes::Bytes;
 use tar::{Archive, Builder, Entry, EntryType, Header};
 use zstd::stream::{Decoder, Encoder};
 
@@ -28,7 +29,7 @@ pub(crate) struct Member {
     /// Its rights.
     pub(crate) rights: FileRights,
     /// Its content.
-    pub(crate) document: Vec<u8>,
+    pub(crate) document: Bytes,
 }
 
 /// Writes an archive of these members into a file.
@@ -72,7 +73,7 @@ fn append(archive: &mut Builder<impl io::Write>, member: &Member) -> io::Result<
     let seconds = member.modified.nanos().div_euclid(NANOS_PER_SECOND);
     header.set_mtime(u64::try_from(seconds).unwrap_or(0));
     header.set_cksum();
-    archive.append(&header, member.document.as_slice())
+    archive.append(&header, member.document.as_ref())
 }
 
 /// Reads an archive to its end, and hands each member to `take`.
@@ -127,7 +128,7 @@ fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
         name,
         modified,
         rights,
-        document,
+        document: document.into(),
     })
 }
 
@@ -160,6 +161,8 @@ fn time_of_pax(text: &str) -> Option<FileTime> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::{Member, each, pax_time, time_of_pax, write};
     use crate::clock::FileTime;
     use crate::stamp::FileRights;
@@ -195,7 +198,7 @@ mod tests {
                 user: 3_000_000,
                 group: 7,
             },
-            document: document.to_vec(),
+            document: Bytes::copy_from_slice(document),
         };
         let members = [
             member(b"a.json", b"{}"),

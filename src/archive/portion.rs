@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::error::Error;
@@ -31,7 +32,7 @@ const FROM_THE_FUTURE: &str = "from_the_future";
 struct Candidate {
     name: String,
     stamp: FileStamp,
-    document: Vec<u8>,
+    document: Bytes,
     conflicts_with: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::{Bytes, BytesMut};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -12,11 +13,14 @@ use crate::stamp::FileStamp;
 /// its text, and PostgreSQL makes none over 1 GiB.
 pub const MAX_FILE_SIZE: u64 = 16 << 20;
 
+/// Bytes of an allocation that documents share: some two hundred usual ones.
+const BUFFER: usize = 64 << 10;
+
 /// The result of reading a file.
 #[derive(Debug)]
 pub enum Reading {
     /// The whole content, and the stamp that the file had before and after it was read.
-    Document(FileStamp, Vec<u8>),
+    Document(FileStamp, Bytes),
     /// It was written to while it was read.
     Changing,
     /// A regular file over the size limit; not read.
@@ -34,11 +38,19 @@ pub enum Reading {
 impl Folder {
     /// Reads a file if it is a regular file of at most `max_size` bytes.
     ///
+    /// Many documents share one allocation, which `buffer` is what is left of: another thread that drops
+    /// them one by one would wait for this one at the lock of its memory, and this one for that.
+    ///
     /// # Errors
     ///
     /// When this process can open no file at all.
-    pub fn read(&self, name: &[u8], max_size: u64) -> Result<Reading, FolderError> {
-        match self.read_regular(name, max_size) {
+    pub fn read(
+        &self,
+        name: &[u8],
+        max_size: u64,
+        buffer: &mut BytesMut,
+    ) -> Result<Reading, FolderError> {
+        match self.read_regular(name, max_size, buffer) {
             Ok(reading) => Ok(reading),
             Err(Errno::NOENT) => Ok(Reading::Vanished),
             // A link, a socket, a device without a driver: what `open` says of them.
@@ -54,7 +66,12 @@ impl Folder {
         }
     }
 
-    fn read_regular(&self, name: &[u8], max_size: u64) -> rustix::io::Result<Reading> {
+    fn read_regular(
+        &self,
+        name: &[u8],
+        max_size: u64,
+        buffer: &mut BytesMut,
+    ) -> rustix::io::Result<Reading> {
         // Without NONBLOCK, opening a FIFO would wait for a writer; it changes nothing for a
         // regular file.
         let flags =
@@ -69,23 +86,35 @@ impl Folder {
             return Ok(Reading::TooLarge(stamp));
         }
         let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
-        let mut document = Vec::with_capacity(stamp.size as usize + 1);
+        let size = stamp.size as usize;
+        if buffer.capacity() <= size {
+            // What is left of the last one stays with the documents in it.
+            *buffer = BytesMut::with_capacity(BUFFER.max(size + 1));
+        }
         // The file may grow while it is read, but not past the limit. There is room for more than
         // its size, so a read that leaves room is the last one.
-        while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut document))? > 0 {
-            if document.len() > limit {
+        let mut length = 0;
+        buffer.resize(size + 1, 0);
+        loop {
+            let count = rustix::io::read(&file, &mut buffer[length..])?;
+            length += count;
+            if length > limit {
+                buffer.clear();
                 return Ok(Reading::TooLarge(stamp));
             }
-            if document.len() < document.capacity() && document.len() as u64 >= stamp.size {
+            if count == 0 || (length < buffer.len() && length >= size) {
                 break;
             }
-            document.reserve(document.len());
+            if length == buffer.len() {
+                buffer.resize(2 * length, 0);
+            }
         }
         // A document that changes meanwhile is neither the old one nor the new one, and its times
         // are those of neither.
         if self.stamp_of(&rustix::fs::fstat(&file)?) != stamp {
+            buffer.clear();
             return Ok(Reading::Changing);
         }
-        Ok(Reading::Document(stamp, document))
+        Ok(Reading::Document(stamp, buffer.split_to(length).freeze()))
     }
 }

@@ -85,7 +85,7 @@ impl<'b> Batch<'b> {
         transaction: &mut Transaction<'_>,
         chunk: &mut Chunk,
     ) -> Result<(), Error> {
-        let mut events: BTreeMap<Kind, Vec<(usize, Box<AnyEvent>)>> = BTreeMap::new();
+        let mut events: BTreeMap<Kind, Vec<(usize, AnyEvent)>> = BTreeMap::new();
         for (position, file) in chunk.files.iter_mut().enumerate() {
             match mem::replace(&mut file.outcome, Outcome::Loaded) {
                 Outcome::Accepted(event) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::options::Options;
@@ -24,7 +25,7 @@ pub(crate) struct File {
     /// Its stamp when it was read, `None` if there is none.
     pub(crate) stamp: Option<FileStamp>,
     /// Its content, if it was read.
-    pub(crate) document: Option<Vec<u8>>,
+    pub(crate) document: Option<Bytes>,
     /// What became of it.
     pub(crate) outcome: Outcome,
 }
@@ -33,7 +34,7 @@ pub(crate) struct File {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It is an event that is still to be loaded.
-    Accepted(Box<AnyEvent>),
+    Accepted(AnyEvent),
     /// Its event is loaded.
     Loaded,
     /// Its event was already loaded.
@@ -90,7 +91,7 @@ impl Outcome {
             max_ahead,
         };
         match accept(document, ahead) {
-            Ok(event) => Outcome::Accepted(Box::new(event)),
+            Ok(event) => Outcome::Accepted(event),
             Err(Refusal::Rejected(rejection)) => Outcome::Rejected(rejection),
             Err(Refusal::Unfinished { size }) => unfinished(Rejection::Truncated { size }),
         }
@@ -155,7 +156,7 @@ impl File {
 
     /// Length of its content in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.document.as_ref().map_or(0, Vec::len)
+        self.document.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -210,7 +211,7 @@ impl Chunk {
 
     fn accepted(&self) -> impl Iterator<Item = &AnyEvent> {
         self.files.iter().filter_map(|file| match &file.outcome {
-            Outcome::Accepted(event) => Some(event.as_ref()),
+            Outcome::Accepted(event) => Some(event),
             _ => None,
         })
     }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use super::chunk::{Chunk, File};
 use super::options::Options;
 use super::scan::FolderScan;
@@ -126,6 +128,7 @@ impl Shared {
         number: usize,
         scans: &[FolderScan],
         options: &Options,
+        buffer: &mut BytesMut,
     ) -> Option<Result<Vec<File>, FolderError>> {
         let Block { folder, start, end } = self.blocks[number];
         let scan = &scans[folder];
@@ -134,7 +137,7 @@ impl Shared {
             if !self.wait_for_room(number) {
                 return None;
             }
-            let file = match read(scan, listed, options) {
+            let file = match read(scan, listed, options, buffer) {
                 Ok(file) => file,
                 Err(failure) => return Some(Err(failure)),
             };
@@ -275,7 +278,11 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             if number >= self.shared.blocks.len() || Instant::now() >= deadline {
                 return Ok(false);
             }
-            match self.shared.read(number, self.scans, self.options) {
+            let mut buffer = BytesMut::new();
+            match self
+                .shared
+                .read(number, self.scans, self.options, &mut buffer)
+            {
                 Some(files) => (number, files),
                 None => return Ok(false),
             }
@@ -313,9 +320,14 @@ impl Drop for ReadAhead<'_, '_, '_> {
 }
 
 /// Reads and validates one file.
-fn read(scan: &FolderScan, listed: &ListedFile, options: &Options) -> Result<File, FolderError> {
+fn read(
+    scan: &FolderScan,
+    listed: &ListedFile,
+    options: &Options,
+    buffer: &mut BytesMut,
+) -> Result<File, FolderError> {
     let name = scan.listing.name(listed);
-    let reading = scan.folder.read(name, options.max_file_size)?;
+    let reading = scan.folder.read(name, options.max_file_size, buffer)?;
     Ok(File::validate(
         name_text(name).into_owned(),
         listed.changed,
@@ -341,8 +353,9 @@ pub(super) fn read_again(
         let scan: &FolderScan = &scans[folder];
         let start = range.start;
         let files = scan.listing.files(range).iter();
+        let mut buffer = BytesMut::new();
         let files = files
-            .map(|listed| read(scan, listed, options))
+            .map(|listed| read(scan, listed, options, &mut buffer))
             .collect::<Result<Vec<File>, FolderError>>()?;
         Ok(Chunk {
             folder,
@@ -359,12 +372,13 @@ fn read_blocks(
     options: &Options,
     results: &Sender<ReadBlock>,
 ) {
+    let mut buffer = BytesMut::new();
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         if number >= shared.blocks.len() || !shared.wait_for_room(number) {
             return;
         }
-        let Some(files) = shared.read(number, scans, options) else {
+        let Some(files) = shared.read(number, scans, options, &mut buffer) else {
             return;
         };
         if results.send((number, files)).is_err() {

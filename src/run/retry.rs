@@ -312,7 +312,7 @@ fn validate(kept: Vec<KeptFile>, max_ahead: Duration) -> Chunk {
             name: kept.name,
             scanned: None,
             stamp: Some(kept.stamp),
-            document: Some(kept.document),
+            document: Some(kept.document.into()),
             outcome,
         })
         .collect();

@@ -60,7 +60,7 @@ pub(crate) fn find(
         let why = match std::mem::replace(&mut file.outcome, Outcome::Loaded) {
             Outcome::Accepted(event) => {
                 let why = missing(&event);
-                events.push((found.len(), *event));
+                events.push((found.len(), event));
                 why
             }
             Outcome::Rejected(rejection) => {

@@ -36,7 +36,7 @@ const REVISIONS: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct IncomingEvent<'f> {
     /// The event.
-    pub event: Box<AnyEvent>,
+    pub event: AnyEvent,
     /// Position of its file in the chunk.
     pub file: usize,
     /// Name of its file.
@@ -148,7 +148,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             .into_iter()
             .filter_map(|incoming| {
                 Some(Incoming {
-                    event: E::unwrap(*incoming.event)?,
+                    event: E::unwrap(incoming.event)?,
                     file: incoming.file,
                     file_name: incoming.file_name,
                     file_modified_at: incoming.file_modified_at,
