@@ -1,5 +1,6 @@
 -- Of these rejected files, those that already have a rejection which is open or dismissed, and how the content compares
--- with that of the earlier one: the same, grown (the earlier content is its beginning), or other.
+-- with that of the earlier one: the same, grown (the earlier content is its beginning), or other. Each
+-- file is looked up by itself: without statistics the planner would compare every file with every rejection.
 with incoming as materialized (
   select file_name, document, position
   from unnest($3::text[], $4::bytea[]) with ordinality as incoming (file_name, document, position)
@@ -15,8 +16,12 @@ select
     else 'other'
   end as content
 from incoming
-inner join landing.rejected_event as rejected
-  on rejected.source = $1
-  and rejected.inbox = $2
-  and rejected.file_name = incoming.file_name
-  and (rejected.resolved_at is null or rejected.resolution = 'dismissed')
+cross join lateral (
+  select rejected_id, resolution, document
+  from landing.rejected_event
+  where source = $1
+    and inbox = $2
+    and file_name = incoming.file_name
+    and (resolved_at is null or resolution = 'dismissed')
+  limit 1
+) as rejected
