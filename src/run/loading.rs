@@ -10,6 +10,7 @@ use postgres::Client;
 
 use super::bar::Bar;
 use super::batch::{Batch, Landing, version_counts};
+use super::blocks::read_again;
 use super::chunk::Chunk;
 use super::claim::{self, RENEW_AFTER, while_renewing};
 use super::error::Error;
@@ -18,7 +19,7 @@ use super::folders::FolderBatch;
 use super::interruption::Interruption;
 use super::options::Options;
 use super::outcome::Work;
-use super::reader::{Next, ReadAhead, read_again};
+use super::reader::{Next, ReadAhead};
 use super::scan::{FolderScan, FolderState};
 use super::target::Target;
 use super::warnings::FileWarnings;

@@ -6,6 +6,7 @@
 
 pub(crate) mod bar;
 mod batch;
+mod blocks;
 mod chunk;
 mod claim;
 pub mod error;
