@@ -54,6 +54,12 @@ pub enum Error {
         what: String,
     },
 
+    /// The system has no thread to give.
+    #[error(
+        "the system has no thread for packing: {0}; raise the limit of processes of this user, and call it again"
+    )]
+    NoThread(#[source] io::Error),
+
     /// A signal has asked the program to end.
     #[error("ended by {0}")]
     Interrupted(Signal),

@@ -9,18 +9,21 @@
 pub mod error;
 pub(crate) mod member;
 pub mod outcome;
+mod packer;
 pub(crate) mod packing;
 mod portion;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
 
 use crate::checkpoint::Checkpoint;
+use crate::clock::FileTime;
 use crate::inbox::Folder;
 use crate::inbox_name::InboxName;
 use crate::run::bar::Bar;
@@ -36,8 +39,9 @@ use crate::warehouse::kept_files::Searched;
 use crate::warehouse::{self, Warehouse};
 use error::Error;
 use outcome::{Counts, Ending, Left, Outcome};
+use packer::Packer;
 use packing::Archives;
-use portion::Portion;
+use portion::{Candidates, Portion};
 
 /// Names that are listed at a time. They take some four megabytes, however many the folder has.
 const NAMES: usize = 65_536;
@@ -143,18 +147,61 @@ impl Archiver<'_> {
         self.counts.insert(source, Counts::default());
         let mut scan = FolderScan {
             identity: folder.identity()?,
-            folder,
+            folder: folder.try_clone()?,
             listing: Default::default(),
             checkpoint: Checkpoint::new(source),
             took: Duration::ZERO,
         };
+        let (sender, portions) = sync_channel(0);
+        let packer = Packer::new(archives, &folder, options.dry_run);
+        let (counts, packed, read) = thread::scope(|scope| {
+            let packing = thread::Builder::new()
+                .spawn_scoped(scope, move || packer.pack_all(&portions))
+                .map_err(Error::NoThread)?;
+            let read = self.read_folder(client, &mut scan, &reading, &sender);
+            drop(sender);
+            let (counts, packed) = packing
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, Error>((counts, packed, read))
+        })?;
+        let total = self.counts.entry(source).or_default();
+        *total += &counts;
+        packed.and(read)?;
+        if !options.dry_run {
+            let archived = Archived {
+                source,
+                inbox: &options.inbox_name,
+                folder: &options.to.display().to_string(),
+                archives: total.archives,
+                files: total.archived,
+                bytes: total.archive_bytes.cast_signed(),
+                kept: total.kept(),
+                kept_since: total.kept_since.map(FileTime::to_utc),
+            };
+            archiving::record(client, archived, reading.clock.now())?;
+        }
+        Ok(())
+    }
+
+    /// Reads the files of a folder that are old enough, and hands those to the packer whose content the
+    /// database has.
+    fn read_folder(
+        &mut self,
+        client: &mut Client,
+        scan: &mut FolderScan,
+        reading: &Options,
+        packer: &SyncSender<Candidates>,
+    ) -> Result<(), Error> {
+        let source = scan.folder.source();
         let now = reading.clock.now().into();
-        let mut portion = Portion::new(archives, options.dry_run);
-        let mut names = scan.folder.names()?;
+        let folder = scan.folder.try_clone()?;
+        let mut names = folder.names()?;
+        let mut portion = Portion::default();
         while let Some(next) = names.next(NAMES)? {
             let recent = AtomicI64::new(0);
-            scan.listing = scan.folder.stat(next, None, |_, stamp| {
-                let is_old = stamp.changed.age(now) >= options.older_than;
+            scan.listing = folder.stat(next, None, |_, stamp| {
+                let is_old = stamp.changed.age(now) >= self.options.older_than;
                 recent.fetch_add(i64::from(!is_old), Ordering::Relaxed);
                 is_old
             });
@@ -162,34 +209,24 @@ impl Archiver<'_> {
             counts.leave(Left::Recent, recent.into_inner());
             counts.leave(Left::Unreadable, scan.listing.faults.len() as i64);
             counts.leave(Left::NotRegular, scan.listing.not_regular.len() as i64);
-            self.read_files(client, &scan, &reading, &mut portion)?;
+            if !self.read_files(client, scan, reading, &mut portion, packer)? {
+                return Ok(());
+            }
         }
-        let counts = self.counts.entry(source).or_default();
-        portion.pack(&scan.folder, counts)?;
-        if !options.dry_run {
-            let archived = Archived {
-                source,
-                inbox: &options.inbox_name,
-                folder: &options.to.display().to_string(),
-                archives: counts.archives,
-                files: counts.archived,
-                bytes: counts.archive_bytes.cast_signed(),
-                kept: counts.kept(),
-                kept_since: portion.kept_since(),
-            };
-            archiving::record(client, archived, reading.clock.now())?;
-        }
+        // If the packer has ended, it reports why.
+        let _ = packer.send(portion.take_all());
         Ok(())
     }
 
-    /// Reads the listed files, and packs those whose content the database has.
+    /// Reads the listed files; returns whether the packer takes more.
     fn read_files(
         &mut self,
         client: &mut Client,
         scan: &FolderScan,
         reading: &Options,
-        portion: &mut Portion<'_>,
-    ) -> Result<(), Error> {
+        portion: &mut Portion,
+        packer: &SyncSender<Candidates>,
+    ) -> Result<bool, Error> {
         let source = scan.folder.source();
         thread::scope(|scope| {
             let mut reader = ReadAhead::start(scope, std::slice::from_ref(scan), reading);
@@ -198,13 +235,11 @@ impl Archiver<'_> {
                 let files = match reader.next(usize::MAX, PATIENCE)? {
                     Next::Chunk(chunk) => chunk.files,
                     Next::NotYet => continue,
-                    Next::End => return Ok(()),
+                    Next::End => return Ok(true),
                 };
                 let counts = self.counts.entry(source).or_default();
                 self.bar.advance(files.len());
-                let documents = files
-                    .into_iter()
-                    .filter_map(|file| document(file, counts, portion));
+                let documents = files.into_iter().filter_map(|file| document(file, counts));
                 let mut transaction = warehouse::begin(client)?;
                 let found = stored::find(
                     &mut transaction,
@@ -217,8 +252,8 @@ impl Archiver<'_> {
                 for file in found {
                     portion.take(file, counts);
                 }
-                if portion.is_full() {
-                    portion.pack(&scan.folder, counts)?;
+                if portion.is_full() && packer.send(portion.take_all()).is_err() {
+                    return Ok(false);
                 }
             }
         })
@@ -226,7 +261,7 @@ impl Archiver<'_> {
 }
 
 /// A file whose content can be looked for; any other one is counted, and stays.
-fn document(file: File, counts: &mut Counts, portion: &mut Portion<'_>) -> Option<File> {
+fn document(file: File, counts: &mut Counts) -> Option<File> {
     let why = match &file.outcome {
         FileOutcome::Accepted(_) | FileOutcome::Rejected(_) => return Some(file),
         // It is gone, so it is none of the files in the folder.
@@ -235,7 +270,8 @@ fn document(file: File, counts: &mut Counts, portion: &mut Portion<'_>) -> Optio
         FileOutcome::Pending(Pending::Fault(_)) => Left::Unreadable,
         FileOutcome::Pending(_) | FileOutcome::Loaded | FileOutcome::Duplicate => Left::Changed,
     };
-    portion.leave(&file, why, counts);
+    let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);
+    counts.keep(why, changed);
     None
 }
 

@@ -9,6 +9,7 @@ use log::Level;
 use serde::Serialize;
 
 use super::error::Error;
+use crate::clock::FileTime;
 use crate::explanation::Explanation;
 use crate::run::interruption::Signal;
 use crate::source::Source;
@@ -111,6 +112,9 @@ pub struct Counts {
     pub bytes: u64,
     /// Bytes of the archives.
     pub archive_bytes: u64,
+    /// Change time of the oldest file that is old enough and stays.
+    #[serde(skip)]
+    pub(super) kept_since: Option<FileTime>,
 }
 
 impl Counts {
@@ -120,6 +124,12 @@ impl Counts {
             *self.left.entry(why).or_default() += files;
             self.files += files;
         }
+    }
+
+    /// Counts a file that stays although it is old enough.
+    pub(super) fn keep(&mut self, why: Left, changed: Option<FileTime>) {
+        self.leave(why, 1);
+        self.kept_since = [self.kept_since, changed].into_iter().flatten().min();
     }
 
     /// Files that are old enough to be archived and stay.
@@ -149,6 +159,10 @@ impl AddAssign<&Counts> for Counts {
         self.archives += other.archives;
         self.bytes += other.bytes;
         self.archive_bytes += other.archive_bytes;
+        self.kept_since = [self.kept_since, other.kept_since]
+            .into_iter()
+            .flatten()
+            .min();
     }
 }
 

@@ -87,6 +87,25 @@ impl Folder {
         }
     }
 
+    /// A second handle of the same folder.
+    ///
+    /// # Errors
+    ///
+    /// When this process has too many open files.
+    pub fn try_clone(&self) -> Result<Folder, FolderError> {
+        let handle = self.handle.try_clone().map_err(|cause| FolderError {
+            source_name: self.source,
+            path: self.path.clone(),
+            cause,
+        })?;
+        Ok(Folder {
+            source: self.source,
+            path: self.path.clone(),
+            handle,
+            clock: self.clock.clone(),
+        })
+    }
+
     /// The source whose folder this is.
     pub fn source(&self) -> Source {
         self.source

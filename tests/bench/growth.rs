@@ -12,13 +12,13 @@ const ROUNDS: usize = 5;
 /// Files of the folders that are compared.
 const FOLDERS: [usize; 3] = [100_000, 1_000_000, 3_000_000];
 
-/// Files that the services write in an hour, and hours that are simulated: a third of a month, in
-/// which 3.9 million files pass through.
+/// Files that the services write in an hour, and hours that are simulated: five days, in which
+/// two million files pass through.
 const FILES_AN_HOUR: usize = 16_200;
-const HOURS: usize = 240;
+const HOURS: usize = 120;
 
 /// Hours after which a line is printed.
-const PRINTED: usize = 40;
+const PRINTED: usize = 24;
 
 /// The archive of a folder, against its load: at least half as many files a second.
 pub fn archive() {

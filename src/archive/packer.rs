@@ -1,0 +1,134 @@
+//! The packer: a thread that packs portions and removes their files, while the next files are read.
+
+use std::sync::mpsc::Receiver;
+
+use super::error::Error;
+use super::member::Member;
+use super::outcome::{Counts, Left};
+use super::packing::Archives;
+use super::portion::{Candidate, Candidates};
+use crate::clock;
+use crate::inbox::Folder;
+use crate::inbox::name::{name_bytes, name_text};
+use crate::inbox::removal::Removal;
+use crate::stamp::FileStamp;
+
+/// A file that is packed, with the stamp by which it is removed.
+struct Packed {
+    member: Member,
+    stamp: FileStamp,
+}
+
+/// Packs the files of a folder.
+pub(super) struct Packer<'a> {
+    archives: Archives<'a>,
+    folder: &'a Folder,
+    dry_run: bool,
+    counts: Counts,
+}
+
+impl<'a> Packer<'a> {
+    /// One that packs files of this folder into these archives.
+    pub(super) fn new(archives: Archives<'a>, folder: &'a Folder, dry_run: bool) -> Packer<'a> {
+        Packer {
+            archives,
+            folder,
+            dry_run,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Packs portions until there are no more. Returns what was done, and why it ended early.
+    pub(super) fn pack_all(
+        mut self,
+        portions: &Receiver<Candidates>,
+    ) -> (Counts, Result<(), Error>) {
+        let packed = portions
+            .iter()
+            .try_for_each(|candidates| self.pack(candidates));
+        (self.counts, packed)
+    }
+
+    /// Packs the files of a portion, an archive for each day, and removes them from their folder. The
+    /// rejected ones come last.
+    fn pack(&mut self, candidates: Candidates) -> Result<(), Error> {
+        for ((content, day), candidates) in candidates {
+            let mut packed = self.current(candidates);
+            if packed.is_empty() {
+                continue;
+            }
+            // In the order in which they changed, as they are loaded.
+            packed.sort_by(|one, other| {
+                let key = |packed: &Packed| packed.stamp.changed;
+                (key(one), &one.member.name).cmp(&(key(other), &other.member.name))
+            });
+            let bytes = packed.iter().map(|packed| packed.stamp.size);
+            self.counts.bytes += bytes.sum::<u64>();
+            if self.dry_run {
+                self.counts.files += packed.len() as i64;
+                self.counts.archived += packed.len() as i64;
+                continue;
+            }
+            let members: Vec<&Member> = packed.iter().map(|packed| &packed.member).collect();
+            let (path, size) = self.archives.pack(day, content, clock::now(), &members)?;
+            self.counts.archives += 1;
+            self.counts.archive_bytes += size;
+            log::debug!("packed {} files into {}", packed.len(), path.display());
+            self.remove(&packed)?;
+        }
+        Ok(())
+    }
+
+    /// Those files that are still what was read, with their rights.
+    fn current(&mut self, candidates: Vec<Candidate>) -> Vec<Packed> {
+        let mut packed = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let changed = Some(candidate.stamp.changed);
+            if !self.dry_run && self.conflicts(&candidate) {
+                self.counts.keep(Left::Conflicting, changed);
+                continue;
+            }
+            let name = name_bytes(&candidate.name);
+            match self.folder.rights(&name, candidate.stamp) {
+                Some(rights) => packed.push(Packed {
+                    member: Member {
+                        name,
+                        modified: candidate.stamp.modified,
+                        rights,
+                        document: candidate.document,
+                    },
+                    stamp: candidate.stamp,
+                }),
+                None => self.counts.keep(Left::Changed, changed),
+            }
+        }
+        packed
+    }
+
+    /// Whether the file that a file conflicts with is in the folder.
+    fn conflicts(&self, candidate: &Candidate) -> bool {
+        candidate.conflicts_with.as_ref().is_some_and(|other| {
+            *other != candidate.name && self.folder.stamp(&name_bytes(other)).is_some()
+        })
+    }
+
+    /// Removes packed files, each only if it is still the one that was packed.
+    fn remove(&mut self, packed: &[Packed]) -> Result<(), Error> {
+        for Packed { member, stamp } in packed {
+            match self.folder.remove(&member.name, *stamp) {
+                Ok(Removal::Removed) => {
+                    self.counts.files += 1;
+                    self.counts.archived += 1;
+                }
+                Ok(Removal::Changed) => self.counts.keep(Left::Changed, Some(stamp.changed)),
+                Err(cause) => {
+                    return Err(Error::NotRemovable {
+                        path: self.folder.path().join(&*name_text(&member.name)),
+                        cause,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
