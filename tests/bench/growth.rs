@@ -50,7 +50,7 @@ pub fn folders() {
     );
     for files in FOLDERS {
         let mut ground = Ground::new();
-        ground.write_cards(files);
+        put_hours(&ground, 0, files);
         ground.empty_warehouse();
         let (load, load_peak) = ground.run_and_watch_memory();
         let run = |round: usize| {
@@ -127,6 +127,22 @@ pub fn month() {
     }
     let (_, summary) = ground.archive(&["--older-than", "0s"]);
     println!("  at the end: {summary}");
+}
+
+/// Puts so many files, from an hour on: changes of a million cards.
+fn put_hours(ground: &Ground, hour: usize, files: usize) {
+    for number in 0..files {
+        let second = hour * 3600 + number * 3600 / FILES_AN_HOUR;
+        let at = chrono::DateTime::from_timestamp(1_700_000_000 + second as i64, 0);
+        let at = at.expect("a time").format("%Y-%m-%d %H:%M:%S").to_string();
+        let card = (number * 7919 + hour * 104_729) % 1_000_000;
+        ground.put_card(
+            &format!("{hour}-{number}.json"),
+            &at,
+            card as i64,
+            number.is_multiple_of(2),
+        );
+    }
 }
 
 fn put_new(ground: &Ground, round: usize) {
