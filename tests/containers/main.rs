@@ -238,7 +238,13 @@ fn a_clean_leaves_what_belongs_to_other_folders() {
           --label com.docker.compose.volume=warehouse ${project}_warehouse";
     let volumes = clones.each_ref().map(|clone| {
         fs::create_dir_all(clone).expect("the folder is ours");
-        let shipped = ["clean.sh", "rerun.sh", "docker-compose.yml", "database.env"];
+        let shipped = [
+            "clean.sh",
+            "rerun.sh",
+            "docker-compose.yml",
+            "database.env",
+            "src",
+        ];
         copy_shipped(&shipped, clone);
         fs::write(clone.join(".env"), &settings).expect("the folder is ours");
         said(Command::new("bash").args(["-c", start]).current_dir(clone))
