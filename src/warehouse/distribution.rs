@@ -146,6 +146,10 @@ fn complete(client: &mut Client, shards: i64) -> Result<usize, Error> {
     transaction.commit().map_err(refused)?;
     for table in &distributed {
         log::info!("distributed {} by {}", table.name, table.column);
+        // Until the workers' autovacuum comes along, the planner knows nothing of the new shards.
+        client
+            .batch_execute(&format!("analyze {}", table.name))
+            .doing("analysing the distributed tables")?;
     }
     if !may_recover {
         log::warn!(
