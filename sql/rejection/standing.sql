@@ -1,6 +1,6 @@
 -- Of these rejected files, those that already have a rejection which is open or dismissed, and how the content compares
--- with that of the earlier one: the same, grown (the earlier content is its beginning), or other. Each
--- file is looked up by itself: without statistics the planner would compare every file with every rejection.
+-- with that of the earlier one: the same, grown (the earlier content is its beginning), or other. Each file is looked up
+-- by itself: without statistics the planner would compare every file with every rejection.
 with incoming as materialized (
   select file_name, document, position
   from unnest($3::text[], $4::bytea[]) with ordinality as incoming (file_name, document, position)

@@ -236,7 +236,10 @@ impl Outcome {
             Ending::Done => (
                 Level::Warn,
                 "partial",
-                format!("{} folders could not be archived", self.failures.len()),
+                format!(
+                    "folders that could not be archived: {}",
+                    self.failures.len()
+                ),
             ),
             Ending::Busy => (
                 Level::Info,

@@ -62,15 +62,16 @@ impl<'a> Packer<'a> {
                 let key = |packed: &Packed| packed.stamp.changed;
                 (key(one), &one.member.name).cmp(&(key(other), &other.member.name))
             });
-            let bytes = packed.iter().map(|packed| packed.stamp.size);
-            self.counts.bytes += bytes.sum::<u64>();
+            let bytes: u64 = packed.iter().map(|packed| packed.stamp.size).sum();
             if self.dry_run {
+                self.counts.bytes += bytes;
                 self.counts.files += packed.len() as i64;
                 self.counts.archived += packed.len() as i64;
                 continue;
             }
             let members: Vec<&Member> = packed.iter().map(|packed| &packed.member).collect();
             let (path, size) = self.archives.pack(day, content, clock::now(), &members)?;
+            self.counts.bytes += bytes;
             self.counts.archives += 1;
             self.counts.archive_bytes += size;
             log::debug!("packed {} files into {}", packed.len(), path.display());

@@ -209,7 +209,8 @@ fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
 
 /// Makes a folder and those above it, each durable in the one above.
 fn make_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    // Above the first part of a relative path is the current folder, as an empty path.
+    if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
@@ -224,7 +225,6 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 fn sync_folder(path: Option<&Path>) -> io::Result<()> {
     match path {
-        // A relative path of one part has an empty parent.
         Some(path) if path.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(path) => File::open(path)?.sync_all(),
         None => Ok(()),

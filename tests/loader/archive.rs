@@ -540,6 +540,33 @@ fn an_inbox_that_may_not_be_written_is_left_alone() {
 }
 
 #[test]
+fn folders_for_archives_are_made_wherever_they_are_named() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    for (number, to) in [(1, "new"), (2, "new/below"), (3, "./other/below"), (4, "")] {
+        loader.put_user(number);
+        loader.run(&[]);
+        let folder = loader.path("current");
+        fs::create_dir_all(&folder).expect("a folder of ours");
+        let mut command = loader.command(&EVERYTHING);
+        command.current_dir(&folder);
+        // Without a setting they are in the current folder, too.
+        if !to.is_empty() {
+            command.args(["--to", to]);
+        }
+        let said = said(command.output().expect("etl can be started"));
+        assert_eq!(said.status, 0, "{to}: {}", said.log);
+        assert_eq!(checked(&said)["archived"], 1, "{to}");
+        let to = if to.is_empty() {
+            "data/events/archive"
+        } else {
+            to
+        };
+        assert!(!files_below(&folder.join(to)).is_empty(), "{to}");
+    }
+}
+
+#[test]
 fn archives_can_be_verified() {
     let archive = Archive::new();
     let loader = &archive.loader;
