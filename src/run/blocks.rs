@@ -25,8 +25,8 @@ const SLOW_FILE: Duration = Duration::from_micros(50);
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
 const BLOCK: usize = 16;
 
-/// Bytes that are read ahead at most, and one file more for each thread: three chunks of usual files.
-const READ_AHEAD_BYTES: usize = 16 << 20;
+/// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
+const READ_AHEAD_BYTES: usize = 48 << 20;
 
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
 const FILE_BYTES: usize = 1 << 10;

@@ -26,13 +26,17 @@ const READERS: usize = 48;
 /// How long slow files are waited for, all in all, before one more thread is started.
 const GROW_AFTER: Duration = Duration::from_millis(2);
 
-/// Most files of a chunk: enough that a round trip to the database costs nothing beside them, few
-/// enough that the database has something to do soon and that a chunk takes little memory.
+/// Files of a chunk that are waited for: enough that a round trip to the database costs nothing beside
+/// them, few enough that the database has something to do soon.
 const CHUNK_FILES: usize = 4_096;
+
+/// Most files of a chunk, if so many are there already. They are sorted by key, so the more of them there
+/// are, the more fall on one page of the database, which has not all pages of a large table in memory.
+const LARGE_CHUNK_FILES: usize = 32_768;
 
 /// Bytes of documents after which a chunk ends. One parameter of a statement can hold them all:
 /// PostgreSQL takes up to 1 GiB.
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 16 << 20;
 
 /// What the reader has.
 pub(crate) enum Next {
@@ -119,7 +123,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         self.readers += usize::from(spawned.is_ok());
     }
 
-    /// The next files, at most `limit` of them. Waits for a whole chunk until `wait` is over, and then
+    /// The next files, at most `limit` of them. Waits for [`CHUNK_FILES`] until `wait` is over, and then
     /// takes what there is.
     ///
     /// # Errors
@@ -137,12 +141,16 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         let Some(scan) = self.scans.get(self.folder) else {
             return Ok(Next::End);
         };
-        let wanted = (scan.listing.len() - self.position)
-            .min(CHUNK_FILES)
+        let most = (scan.listing.len() - self.position)
+            .min(LARGE_CHUNK_FILES)
             .min(limit);
         let deadline = Instant::now() + wait;
-        while self.ready.len() < wanted && self.ready_bytes < CHUNK_BYTES {
-            if !self.receive(deadline)? {
+        while self.ready.len() < most && self.ready_bytes < CHUNK_BYTES {
+            let received = match self.ready.len() < CHUNK_FILES {
+                true => self.receive(deadline)?,
+                false => self.receive_at_once()?,
+            };
+            if !received {
                 break;
             }
         }
@@ -150,7 +158,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         let fits = self
             .ready
             .iter()
-            .take(wanted)
+            .take(most)
             .take_while(|file| {
                 let fits = bytes < CHUNK_BYTES;
                 bytes += file.bytes();
@@ -181,6 +189,16 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
                 .read_next(self.scans, self.options, &mut BytesMut::new()),
             _ => self.wait(deadline),
         };
+        self.take(block)
+    }
+
+    /// Takes a block that is there; returns whether one was.
+    fn receive_at_once(&mut self) -> Result<bool, FolderError> {
+        let block = self.results.try_recv().ok();
+        self.take(block)
+    }
+
+    fn take(&mut self, block: Option<ReadBlock>) -> Result<bool, FolderError> {
         let Some(ReadBlock { number, files, .. }) = block else {
             return Ok(false);
         };
