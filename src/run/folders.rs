@@ -13,6 +13,7 @@ use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
 use crate::warehouse::error::Error;
 use crate::warehouse::processed_files::{PendingFile, RecentFile, remember_files};
+use crate::warehouse::rejected_names::RejectedNames;
 use crate::warehouse::rejections::{FolderRejections, RejectedFile};
 
 /// One folder in one batch.
@@ -26,24 +27,25 @@ pub(super) struct FolderBatch {
 }
 
 impl FolderBatch {
-    /// A folder in a batch of this run.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when a statement fails.
+    /// A folder in a batch of this run, which knows these rejected files of it.
     pub(super) fn new(
-        transaction: &mut Transaction<'_>,
         run_id: i64,
         scan: &FolderScan,
         options: &Options,
-    ) -> Result<FolderBatch, Error> {
+        rejected: RejectedNames,
+    ) -> FolderBatch {
         let source = scan.checkpoint.source;
-        Ok(FolderBatch {
-            rejections: FolderRejections::new(transaction, run_id, source, &options.inbox_name)?,
+        FolderBatch {
+            rejections: FolderRejections::new(run_id, source, &options.inbox_name, rejected),
             newest_event_at: None,
             counts: Counts::default(),
             elapsed: Duration::ZERO,
-        })
+        }
+    }
+
+    /// What the run knows of rejected files after the batch.
+    pub(super) fn into_rejected_names(self) -> RejectedNames {
+        self.rejections.into_names()
     }
 
     /// Keeps what was rejected of a landed chunk, and resolves earlier rejections of what was not.

@@ -27,6 +27,7 @@ use crate::source::Source;
 use crate::summary::{Counts, Summary};
 use crate::warehouse::cluster::Layout;
 use crate::warehouse::processed_files::keep_pending;
+use crate::warehouse::rejected_names::RejectedNames;
 use crate::warehouse::runs::RunRecord;
 use crate::warehouse::versions::BrokenKeys;
 use crate::warehouse::{self, checkpoints};
@@ -43,6 +44,8 @@ pub(super) struct Loader<'r> {
     pub(super) summary: Summary,
     /// What its batches have done.
     pub(super) done: Work,
+    /// What it knows of the rejected files of its folders. A batch that is rolled back forgets it.
+    rejected: BTreeMap<usize, RejectedNames>,
     pub(super) warnings: FileWarnings,
     pub(super) bar: Bar,
     pub(super) interruption: Interruption,
@@ -78,6 +81,7 @@ impl<'r> Loader<'r> {
             started_at: options.clock.now(),
             summary: Summary::default(),
             done: Work::default(),
+            rejected: BTreeMap::new(),
             warnings: FileWarnings::default(),
             bar: Bar::default(),
             interruption: Interruption::never(),
@@ -233,13 +237,10 @@ impl<'r> Loader<'r> {
                 batch
                     .land(&mut transaction, &mut chunk)
                     .map_err(Error::Unfinished)?;
-                let folder_batch = match folders.entry(folder) {
-                    std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(entry) => entry.insert(
-                        FolderBatch::new(&mut transaction, self.run_id, scan, options)
-                            .map_err(Error::Unfinished)?,
-                    ),
-                };
+                let folder_batch = folders.entry(folder).or_insert_with(|| {
+                    let rejected = self.rejected.remove(&folder).unwrap_or_default();
+                    FolderBatch::new(self.run_id, scan, options, rejected)
+                });
                 folder_batch
                     .take(&mut transaction, &chunk, newest_event_at)
                     .map_err(Error::Unfinished)?;
@@ -297,9 +298,12 @@ impl<'r> Loader<'r> {
         self.done = done;
         states.swap_with_slice(&mut new_states);
         for (folder, counts) in by_folder {
-            let elapsed = folders
-                .remove(&folder)
-                .map_or(Duration::ZERO, |folder| folder.elapsed);
+            let mut elapsed = Duration::ZERO;
+            if let Some(folder_batch) = folders.remove(&folder) {
+                elapsed = folder_batch.elapsed;
+                let rejected = folder_batch.into_rejected_names();
+                self.rejected.insert(folder, rejected);
+            }
             let summary = self.summary.sources.entry(self.sources[folder].name());
             summary.or_default().add(counts, elapsed);
         }

@@ -26,6 +26,7 @@ mod late;
 pub mod names;
 pub mod processed_files;
 pub mod rebuild;
+pub mod rejected_names;
 pub mod rejections;
 pub mod release;
 pub mod rows;

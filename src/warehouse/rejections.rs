@@ -10,6 +10,7 @@ use postgres::types::Type;
 use postgres::{GenericClient, Transaction};
 
 use super::error::{Doing, Error};
+use super::rejected_names::RejectedNames;
 use super::rows::{self, Columns, position};
 use crate::entity::Kind;
 use crate::event::{Rejection, subject};
@@ -36,10 +37,8 @@ pub struct FolderRejections {
     run_id: i64,
     source: Source,
     inbox: InboxName,
-    /// Whether some file of the folder had a rejection before the batch.
-    had_any: bool,
-    /// Names of the files that the batch has rejected.
-    written: HashSet<String>,
+    /// Files that may have a rejection.
+    names: RejectedNames,
     /// Whether the sequence of numbers is known not to be behind.
     is_sequence_checked: bool,
     /// What is to be logged when the transaction has ended.
@@ -55,36 +54,26 @@ enum Content {
 }
 
 impl FolderRejections {
-    /// Those of a folder, in a batch of this run.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] when the statement fails.
+    /// Those of a folder, in a batch of this run, which knows these names from the batches before.
     pub fn new(
-        transaction: &mut impl GenericClient,
         run_id: i64,
         source: Source,
         inbox: &InboxName,
-    ) -> Result<FolderRejections, Error> {
-        let row = transaction
-            .query_typed_one(
-                include_str!("../../sql/rejection/has_any.sql"),
-                &[(&source.name(), Type::TEXT), (&inbox.as_str(), Type::TEXT)],
-            )
-            .doing("looking for earlier rejections")?;
-        Ok(FolderRejections {
+        names: RejectedNames,
+    ) -> FolderRejections {
+        FolderRejections {
             run_id,
             source,
             inbox: inbox.clone(),
-            had_any: row.get("has_any"),
-            written: HashSet::new(),
+            names,
             is_sequence_checked: false,
             notes: Vec::new(),
-        })
+        }
     }
 
-    fn may_have(&self, name: &str) -> bool {
-        self.had_any || self.written.contains(name)
+    /// What the run knows of rejected files after the batch.
+    pub fn into_names(self) -> RejectedNames {
+        self.names
     }
 
     /// Closes the open rejections of these files: a good version of each was loaded.
@@ -93,11 +82,14 @@ impl FolderRejections {
     ///
     /// [`Error::Database`] when the statement fails.
     pub fn resolve<'n>(
-        &self,
+        &mut self,
         transaction: &mut impl GenericClient,
         names: impl Iterator<Item = &'n str>,
     ) -> Result<(), Error> {
-        let names: Vec<&str> = names.filter(|name| self.may_have(name)).collect();
+        let mut names: Vec<&str> = names.collect();
+        self.names
+            .learn(transaction, self.source, &self.inbox, names.len())?;
+        names.retain(|name| self.names.may_have(name));
         if names.is_empty() {
             return Ok(());
         }
@@ -129,12 +121,14 @@ impl FolderRejections {
         files.reverse();
         files.retain(|file| names.insert(file.name));
         files.reverse();
-        let (standing, mut new): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| self.may_have(file.name));
+        self.names
+            .learn(transaction, self.source, &self.inbox, files.len())?;
+        let (standing, mut new): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| self.names.may_have(file.name));
         new.extend(self.keep_standing(transaction, standing)?);
         self.copy(transaction, &new)?;
-        self.written
-            .extend(new.iter().map(|file| file.name.to_owned()));
+        new.iter().for_each(|file| self.names.add(file.name));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use etl::clock::FileTime;
 use etl::event::Rejection;
 use etl::source::Source;
 use etl::stamp::FileStamp;
+use etl::warehouse::rejected_names::RejectedNames;
 use etl::warehouse::rejections::{FolderRejections, RejectedFile};
 
 use crate::books;
@@ -20,9 +21,9 @@ use crate::obstacle::Obstacle;
 use crate::server::is_root;
 
 /// Files between the first one and those that are to be unread when a run waits with the first one,
-/// and the length of each in bytes. A run reads ahead, 16 MiB beyond the batch that it has taken, with
+/// and the length of each in bytes. A run reads ahead, 48 MiB beyond the batch that it has taken, with
 /// 48 threads of which each may be at another block of 16 files.
-const FILLERS: u64 = 1_500;
+const FILLERS: u64 = 3_500;
 const FILLER_BYTES: usize = 32 << 10;
 
 /// How long a run over a few files may take that does not wait for anything.
@@ -303,8 +304,8 @@ fn a_file_that_the_file_system_lists_twice_is_rejected_once() {
     // Twice in one chunk, and once more in the next one.
     let mut transaction = client.transaction().expect("the database answers");
     let source = Source::ALL[0];
-    let mut rejections = FolderRejections::new(&mut transaction, 1, source, &Default::default())
-        .expect("the folder can be looked up");
+    let mut rejections =
+        FolderRejections::new(1, source, &Default::default(), RejectedNames::default());
     for documents in [vec![b"[", b"{"], vec![b"{"]] {
         let files = documents
             .into_iter()

@@ -1,0 +1,5 @@
+-- Names of the files of a folder that have a rejection which is open or dismissed, so many at most.
+select file_name
+from landing.rejected_event
+where source = $1 and inbox = $2 and (resolved_at is null or resolution = 'dismissed')
+limit $3

@@ -1,0 +1,121 @@
+//! Which files of a folder may have a rejection: a run that loads many files asks the warehouse for all
+//! their names once, and not for each of its files.
+//!
+//! Only the run that has claimed a folder rejects files of it, so what it knows stays true until it ends.
+//! A rejection that somebody resolves meanwhile is asked for in vain.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use postgres::GenericClient;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
+
+use super::error::{Doing, Error};
+use crate::inbox_name::InboxName;
+use crate::source::Source;
+
+/// Files that are looked up by themselves before the names are read: the latter takes longer where few
+/// files meet many rejections.
+const LOOKED_UP: usize = 4_096;
+
+/// Most names that are kept, of 8 bytes each; where there are more, every file is looked up.
+const MOST_NAMES: usize = 1_000_000;
+
+/// The names of the rejected files of one folder, as far as they are known.
+#[derive(Debug, Default)]
+pub struct RejectedNames {
+    known: Known,
+    /// Files that were looked up so far.
+    looked_up: usize,
+    /// By which names become fingerprints. Two names may share one: a file is then looked up in vain.
+    hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    Nothing,
+    /// There are some.
+    Some,
+    /// There are too many.
+    TooMany,
+    /// These are all.
+    All(HashSet<u64>),
+}
+
+impl RejectedNames {
+    /// Finds out what is worth knowing before so many more files are looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn learn(
+        &mut self,
+        client: &mut impl GenericClient,
+        source: Source,
+        inbox: &InboxName,
+        files: usize,
+    ) -> Result<(), Error> {
+        if matches!(self.known, Known::Nothing) {
+            let row = client
+                .query_typed_one(
+                    include_str!("../../sql/rejection/has_any.sql"),
+                    &[(&source.name(), Type::TEXT), (&inbox.as_str(), Type::TEXT)],
+                )
+                .doing("looking for earlier rejections")?;
+            self.known = match row.get("has_any") {
+                true => Known::Some,
+                false => Known::All(HashSet::new()),
+            };
+        }
+        self.looked_up += files;
+        if matches!(self.known, Known::Some) && self.looked_up > LOOKED_UP {
+            self.known = self.read(client, source, inbox)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        client: &mut impl GenericClient,
+        source: Source,
+        inbox: &InboxName,
+    ) -> Result<Known, Error> {
+        let doing = "reading the names of rejected files";
+        let limit = MOST_NAMES as i64 + 1;
+        let mut rows = client
+            .query_typed_raw(
+                include_str!("../../sql/rejection/names.sql"),
+                [
+                    (&source.name() as &(dyn ToSql + Sync), Type::TEXT),
+                    (&inbox.as_str(), Type::TEXT),
+                    (&limit, Type::INT8),
+                ],
+            )
+            .doing(doing)?;
+        let mut names = HashSet::new();
+        while let Some(row) = rows.next().doing(doing)? {
+            names.insert(self.hasher.hash_one(row.get::<_, &str>("file_name")));
+        }
+        Ok(match names.len() > MOST_NAMES {
+            true => Known::TooMany,
+            false => Known::All(names),
+        })
+    }
+
+    /// Whether a file may have a rejection.
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        match &self.known {
+            Known::All(names) => names.contains(&self.hasher.hash_one(name)),
+            Known::Nothing | Known::Some | Known::TooMany => true,
+        }
+    }
+
+    /// Notes that a file is rejected.
+    pub(super) fn add(&mut self, name: &str) {
+        if let Known::All(names) = &mut self.known {
+            names.insert(self.hasher.hash_one(name));
+        }
+    }
+}
