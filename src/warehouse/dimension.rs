@@ -19,7 +19,7 @@ use super::cluster::Layout;
 use super::current::{CurrentVersion, current_version};
 use super::error::{Doing, Error};
 use super::incoming::{
-    Identity, Incoming, compare_events, copy_events, loaded_identities, precede_events,
+    Compared, Identity, Incoming, compare_events, copy_events, loaded_identities, precede_events,
 };
 use super::late::{Touched, revise_late};
 use super::statement;
@@ -96,7 +96,10 @@ for_each_entity!(define_constructor);
 struct DimensionBatch<E> {
     layout: Layout,
     run_id: i64,
-    /// Keys seen so far.
+    /// Whether the warehouse had nothing of the entity before this transaction; unknown before the
+    /// first events.
+    was_empty: Option<bool>,
+    /// Keys with new events, or with one that may have moved.
     seen: HashSet<i64>,
     /// Those of them that have versions, as they were before this transaction.
     known: HashMap<i64, CurrentVersion<E>>,
@@ -126,6 +129,7 @@ impl<E: Recorded> DimensionBatch<E> {
         DimensionBatch {
             layout,
             run_id,
+            was_empty: None,
             seen: HashSet::new(),
             known: HashMap::new(),
             broken: broken
@@ -159,8 +163,11 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         // pages. The sort is stable: events with one identity stay in the order in which their files
         // changed.
         incoming.sort_by_cached_key(Incoming::identity);
-        self.see_keys(transaction, &incoming)?;
         let stored = self.stored_identities(transaction, &incoming)?;
+        let new = incoming
+            .iter()
+            .filter(|event| !stored.contains(&event.identity()));
+        self.see_keys(transaction, new)?;
         let mut results = Vec::with_capacity(incoming.len());
         let (mut new, mut repeated) = (Vec::with_capacity(incoming.len()), Vec::new());
         for event in incoming {
@@ -298,14 +305,20 @@ impl<E: Recorded> DimensionBatch<E> {
     }
 
     /// Notes the state of keys that are seen for the first time, as it was before this transaction:
-    /// none of their events is written yet.
-    fn see_keys(
+    /// none of their events is written or moved yet.
+    fn see_keys<'i, 'f: 'i>(
         &mut self,
         transaction: &mut Transaction<'_>,
-        incoming: &[Incoming<'_, E>],
-    ) -> Result<(), Error> {
+        incoming: impl IntoIterator<Item = &'i Incoming<'f, E>>,
+    ) -> Result<(), Error>
+    where
+        E: 'i,
+    {
+        if self.was_empty == Some(true) {
+            return Ok(());
+        }
         let keys: Vec<i64> = incoming
-            .iter()
+            .into_iter()
             .map(|incoming| incoming.event.entity_id)
             .filter(|entity_id| self.seen.insert(*entity_id))
             .collect();
@@ -351,19 +364,21 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(())
     }
 
-    /// The identities that were loaded before this transaction. A key without version and events has
-    /// none, so a first load asks for none.
+    /// The identities among these that were loaded before this transaction.
     fn stored_identities(
-        &self,
+        &mut self,
         transaction: &mut Transaction<'_>,
         incoming: &[Incoming<'_, E>],
     ) -> Result<HashSet<Identity>, Error> {
-        let has_events = |key: i64| self.known.contains_key(&key) || self.broken.contains_key(&key);
-        let asked: Vec<Identity> = incoming
-            .iter()
-            .map(Incoming::identity)
-            .filter(|(entity_id, _)| has_events(*entity_id))
-            .collect();
+        let was_empty = match self.was_empty {
+            Some(was_empty) => was_empty,
+            None => is_empty::<E>(transaction)?,
+        };
+        self.was_empty = Some(was_empty);
+        if was_empty {
+            return Ok(HashSet::new());
+        }
+        let asked: Vec<Identity> = incoming.iter().map(Incoming::identity).collect();
         let loaded = loaded_identities::<E>(transaction, &asked)?;
         Ok(loaded.into_iter().collect())
     }
@@ -380,20 +395,39 @@ impl<E: Recorded> DimensionBatch<E> {
             return Ok(());
         }
         let mut copies = Vec::new();
-        for (position, conflict) in compare_events(transaction, repeated)? {
+        for (position, beside) in compare_events(transaction, repeated)? {
             let incoming = &repeated[position];
-            if let Some(rejection) = conflict {
-                results.push((incoming.file, Landed::Rejected(rejection)));
-                continue;
-            }
+            let file_modified_at = match beside {
+                Compared::Conflict(rejection) => {
+                    results.push((incoming.file, Landed::Rejected(rejection)));
+                    continue;
+                }
+                Compared::Copy { file_modified_at } => file_modified_at,
+            };
             results.push((incoming.file, Landed::Duplicate));
-            if !self.broken.contains_key(&incoming.event.entity_id) {
+            // The same file again, above all, is no copy that could come first.
+            if file_modified_at != Some(incoming.file_modified_at) {
                 copies.push(incoming);
             }
         }
+        self.see_keys(transaction, copies.iter().copied())?;
+        copies.retain(|copy| !self.broken.contains_key(&copy.event.entity_id));
         for (entity_id, event_at) in precede_events(transaction, &copies)? {
             self.moved.entry(entity_id).or_default().insert(event_at);
         }
         Ok(())
     }
+}
+
+/// Whether the warehouse has nothing of an entity.
+fn is_empty<E: Recorded>(transaction: &mut Transaction<'_>) -> Result<bool, Error> {
+    for any in [statement::EVENT_ANY, statement::VERSION_ANY] {
+        let found = transaction
+            .query_typed_opt(&statement::fill(any, E::KIND), &[])
+            .doing("looking for earlier events")?;
+        if found.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -84,8 +84,18 @@ pub(super) fn copy_events<E: Recorded>(
     )
 }
 
-/// Compares events whose identity is already loaded with the loaded ones: for each its position, and
-/// the conflict where it has other content.
+/// What an event is beside the loaded one with its identity.
+pub(super) enum Compared {
+    /// The same event, from a file with this modification time.
+    Copy {
+        /// Of the file that counts so far; `None` if it cannot be represented.
+        file_modified_at: Option<DateTime<Utc>>,
+    },
+    /// One with other content.
+    Conflict(Rejection),
+}
+
+/// Compares events whose identity is already loaded with the loaded ones; each by its position.
 ///
 /// # Errors
 ///
@@ -93,18 +103,23 @@ pub(super) fn copy_events<E: Recorded>(
 pub(super) fn compare_events<E: Recorded>(
     transaction: &mut Transaction<'_>,
     repeated: &[Incoming<'_, E>],
-) -> Result<Vec<(usize, Option<Rejection>)>, Error> {
+) -> Result<Vec<(usize, Compared)>, Error> {
     let events: Vec<&Event<E>> = repeated.iter().map(|incoming| &incoming.event).collect();
     let compared = landing::compare(transaction, &events)?.into_iter();
     let compared = compared.map(|loaded| {
         let (entity_id, event_id) = repeated[loaded.position].identity();
-        let conflict = || Rejection::ConflictingEvent {
-            entity: E::KIND,
-            entity_id,
-            event_id,
-            loaded_from: printable(&loaded.file_name, &[]),
+        let beside = match loaded.is_same {
+            true => Compared::Copy {
+                file_modified_at: loaded.file_modified_at,
+            },
+            false => Compared::Conflict(Rejection::ConflictingEvent {
+                entity: E::KIND,
+                entity_id,
+                event_id,
+                loaded_from: printable(&loaded.file_name, &[]),
+            }),
         };
-        (loaded.position, (!loaded.is_same).then(conflict))
+        (loaded.position, beside)
     });
     Ok(compared.collect())
 }

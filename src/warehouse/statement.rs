@@ -24,6 +24,7 @@ macro_rules! statements {
 }
 
 statements! {
+    EVENT_ANY "event/any.sql"
     EVENT_COMPARE "event/compare.sql"
     EVENT_COPY "event/copy.sql"
     EVENT_EFFECTIVE "event/effective.sql"
@@ -39,6 +40,7 @@ statements! {
     RECONCILE_DELETE_LOADED "reconcile/delete_loaded.sql"
     STATUS_DIMENSION "status/dimension.sql"
     VERSION_ADVANCE_KEY_SEQUENCE "version/advance_key_sequence.sql"
+    VERSION_ANY "version/any.sql"
     VERSION_BETWEEN "version/between.sql"
     VERSION_COPY "version/copy.sql"
     VERSION_CURRENT "version/current.sql"
