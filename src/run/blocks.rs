@@ -26,7 +26,7 @@ const SLOW_FILE: Duration = Duration::from_micros(50);
 const BLOCK: usize = 16;
 
 /// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
-const READ_AHEAD_BYTES: usize = 48 << 20;
+const READ_AHEAD_BYTES: usize = 24 << 20;
 
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
 const FILE_BYTES: usize = 1 << 10;
