@@ -1,7 +1,11 @@
 //! Late-arriving events: keys that are touched within their history, revised from the events and
 //! versions around the touched times.
+//!
+//! Most keys have few events, and most late events are among the latest ones of their key. So the latest
+//! few of each key are read at once, and time by time only what is further back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
@@ -13,6 +17,10 @@ use super::statement;
 use super::versions::{BrokenKeys, stored_version};
 use crate::event::Recorded;
 use crate::timeline::{EffectiveEvent, Revision, StoredVersion, revise};
+
+/// Latest events of a key that are read at once: that takes as long as looking for one in the middle of
+/// the history.
+const LATEST: usize = 16;
 
 /// The times of a key at which an event was added or moved.
 pub(super) type Touched = BTreeMap<i64, BTreeSet<DateTime<Utc>>>;
@@ -27,8 +35,18 @@ pub(super) fn revise_late<E: Recorded>(
     if touched.is_empty() {
         return Ok(Vec::new());
     }
-    let mut events = read_events::<E>(transaction, touched)?;
-    let mut versions = read_versions::<E>(transaction, &events)?;
+    let mut events = read_latest_events::<E>(transaction, touched)?;
+    let mut versions = read_latest_versions::<E>(transaction, &events)?;
+    let further_back: Touched = touched
+        .iter()
+        .filter(|(entity_id, _)| !events.contains_key(entity_id))
+        .map(|(entity_id, times)| (*entity_id, times.clone()))
+        .collect();
+    if !further_back.is_empty() {
+        let around = read_events::<E>(transaction, &further_back)?;
+        versions.extend(read_versions::<E>(transaction, &around)?);
+        events.extend(around);
+    }
     let mut revisions = Vec::with_capacity(touched.len());
     for entity_id in touched.keys() {
         let stored = versions.remove(entity_id).unwrap_or(Ok(Vec::new()));
@@ -51,6 +69,110 @@ pub(super) fn revise_late<E: Recorded>(
 /// The events of each key at and around the touched times; a key with one that cannot be represented
 /// has the reason instead.
 type Events<E> = BTreeMap<i64, Result<Vec<EffectiveEvent<E>>, String>>;
+
+/// Reads the latest events of each key, and keeps those from the one before the first touched time to the
+/// one after the last. A key whose latest events do not go back that far, or cannot be represented, is
+/// left out.
+fn read_latest_events<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    touched: &Touched,
+) -> Result<Events<E>, Error> {
+    let keys: Vec<i64> = touched.keys().copied().collect();
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_LATEST, E::KIND),
+            &[(&keys, Type::INT8_ARRAY), (&(LATEST as i64), Type::INT8)],
+        )
+        .doing("reading the latest events of keys with late-arriving ones")?;
+    let mut unreadable: HashSet<i64> = HashSet::new();
+    let mut latest: HashMap<i64, Vec<LatestEvent<E>>> = HashMap::new();
+    for row in &rows {
+        let entity_id = row.get("entity_id");
+        match latest_event(row) {
+            Ok(event) => latest.entry(entity_id).or_default().push(event),
+            Err(_) => {
+                unreadable.insert(entity_id);
+            }
+        }
+    }
+    let mut events = Events::new();
+    for (entity_id, times) in touched {
+        let (Some(first), Some(last)) = (times.first(), times.last()) else {
+            continue;
+        };
+        let Some(mut latest) = latest.remove(entity_id) else {
+            continue;
+        };
+        let is_whole = latest.len() < LATEST;
+        // The last one of a time comes first, and is effective.
+        latest.sort_by_key(|latest| {
+            let LatestEvent {
+                file_modified_at,
+                event,
+            } = latest;
+            Reverse((event.at, *file_modified_at, event.event_id))
+        });
+        let mut effective: Vec<EffectiveEvent<E>> =
+            latest.into_iter().map(|latest| latest.event).collect();
+        effective.dedup_by_key(|event| event.at);
+        effective.reverse();
+        let before = effective.partition_point(|event| event.at < *first);
+        if unreadable.contains(entity_id) || (before == 0 && !is_whole) {
+            continue;
+        }
+        let after = effective.partition_point(|event| event.at <= *last) + 1;
+        effective.truncate(after);
+        effective.drain(..before.saturating_sub(1));
+        for event in &mut effective {
+            event.touched = times.contains(&event.at);
+        }
+        events.insert(*entity_id, Ok(effective));
+    }
+    Ok(events)
+}
+
+/// One of the latest events of a key.
+struct LatestEvent<E> {
+    file_modified_at: DateTime<Utc>,
+    event: EffectiveEvent<E>,
+}
+
+fn latest_event<E: Recorded>(row: &Row) -> Result<LatestEvent<E>, postgres::Error> {
+    Ok(LatestEvent {
+        file_modified_at: RowReader(row).column("file_modified_at")?,
+        event: effective_event(row)?,
+    })
+}
+
+/// Reads the latest versions of each key with these latest events, and keeps those that overlap their
+/// range. An event opens one version at most, so as many versions reach back at least as far.
+fn read_latest_versions<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    events: &Events<E>,
+) -> Result<Versions<E>, Error> {
+    let keys: Vec<i64> = events.keys().copied().collect();
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::VERSION_LATEST, E::KIND),
+            &[(&keys, Type::INT8_ARRAY), (&(LATEST as i64), Type::INT8)],
+        )
+        .doing("reading the latest versions of keys with late-arriving events")?;
+    let mut versions = collect_versions(&rows);
+    for (entity_id, versions) in &mut versions {
+        let (Ok(versions), Some(Ok(events))) = (versions, events.get(entity_id)) else {
+            continue;
+        };
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            continue;
+        };
+        versions.retain(|stored: &StoredVersion<E>| {
+            let version = &stored.version;
+            version.valid_from <= last.at && version.valid_to.is_none_or(|end| end > first.at)
+        });
+        versions.sort_by_key(|stored| stored.version.valid_from);
+    }
+    Ok(versions)
+}
 
 fn read_events<E: Recorded>(
     transaction: &mut Transaction<'_>,
@@ -129,8 +251,12 @@ fn read_versions<E: Recorded>(
             ],
         )
         .doing("reading the versions around late-arriving events")?;
+    Ok(collect_versions(&rows))
+}
+
+fn collect_versions<E: Recorded>(rows: &[Row]) -> Versions<E> {
     let mut versions = Versions::new();
-    for row in &rows {
+    for row in rows {
         let versions = versions
             .entry(row.get("entity_id"))
             .or_insert(Ok(Vec::new()));
@@ -140,5 +266,5 @@ fn read_versions<E: Recorded>(
             (_, Err(_)) => {}
         }
     }
-    Ok(versions)
+    versions
 }
