@@ -2,6 +2,7 @@
 //! the folders, the damage and the kills, the dimensions are what the model makes of the files.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread::sleep;
@@ -110,12 +111,24 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         1 => prop::collection::vec(copy, 2..=3),
     ];
     let key = || (any::<bool>(), 0..2i64).prop_map(|(is_card, id)| Key { is_card, id });
-    let event = (key(), 0..9u8, 0..3u8, copies).prop_map(|(key, second, state, copies)| Planned {
-        key,
-        second,
-        state,
-        copies,
-    });
+    let events_of = |ids: Range<i64>, seconds: Range<u8>, events: Range<usize>| {
+        let key = (any::<bool>(), ids).prop_map(|(is_card, id)| Key { is_card, id });
+        let event =
+            (key, seconds, 0..3u8, copies.clone()).prop_map(|(key, second, state, copies)| {
+                Planned {
+                    key,
+                    second,
+                    state,
+                    copies,
+                }
+            });
+        prop::collection::vec(event, events)
+    };
+    let events = prop_oneof![
+        4 => events_of(0..2, 0..9, 1..30),
+        // Histories that are longer than what is read of a key at once.
+        1 => events_of(0..1, 0..50, 50..90),
+    ];
     let load = prop_oneof![
         6 => Just(Load::Plain),
         1 => Just(Load::Twice),
@@ -132,16 +145,13 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
         1 => Damage::any(key()).prop_map(Load::Damaged),
     ];
     let inboxes = prop::sample::select(vec![Inboxes::Named, Inboxes::Unnamed, Inboxes::Replaced]);
-    (
-        prop::collection::vec(event, 1..30),
-        prop::collection::vec(load, 1..6),
-        inboxes,
-    )
-        .prop_map(|(events, loads, inboxes)| Scenario {
+    (events, prop::collection::vec(load, 1..6), inboxes).prop_map(|(events, loads, inboxes)| {
+        Scenario {
             events,
             loads,
             inboxes,
-        })
+        }
+    })
 }
 
 #[test]
