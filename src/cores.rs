@@ -1,6 +1,7 @@
 //! The cores of this machine: work that is shared out among them.
 
 use std::num::NonZeroUsize;
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -21,24 +22,29 @@ pub fn share(items: usize) -> usize {
 /// Works on the shares with as many threads as there are cores, this one among them; the results are
 /// in the order of the shares. Where the system has no thread to give, this one does all the work.
 pub fn each<S: Send, R: Send>(
-    shares: impl Iterator<Item = S> + Send,
+    shares: impl Iterator<Item = S>,
     work: impl Fn(S) -> R + Sync,
 ) -> Vec<R> {
     each_with(count(), shares, work)
 }
 
-/// The same with so many threads: more than there are cores, where each waits for a disk.
+/// The same with so many threads: more than there are cores, where each waits for a disk. This one first
+/// makes all shares, which may take its time, while the others begin to work.
 pub fn each_with<S: Send, R: Send>(
     threads: usize,
-    shares: impl Iterator<Item = S> + Send,
+    shares: impl Iterator<Item = S>,
     work: impl Fn(S) -> R + Sync,
 ) -> Vec<R> {
-    let shares = Mutex::new(shares.enumerate());
+    let (sender, receiver) = channel();
+    let receiver = Mutex::new(receiver);
     let results = Mutex::new(Vec::new());
     let work_on = || {
         loop {
-            let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((index, share)) = share else {
+            let share = receiver
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv();
+            let Ok((index, share)) = share else {
                 break;
             };
             let result = work(share);
@@ -52,6 +58,11 @@ pub fn each_with<S: Send, R: Send>(
                 break;
             }
         }
+        for share in shares.enumerate() {
+            // There is a receiver until this function returns.
+            let _ = sender.send(share);
+        }
+        drop(sender);
         work_on();
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -25,6 +25,7 @@ use postgres::Client;
 use crate::checkpoint::Checkpoint;
 use crate::clock::FileTime;
 use crate::inbox::Folder;
+use crate::inbox::listing::BLOCK_NAMES;
 use crate::inbox_name::InboxName;
 use crate::run::bar::Bar;
 use crate::run::interruption::Interruption;
@@ -43,7 +44,7 @@ use packer::Packer;
 use packing::Archives;
 use portion::{Candidates, Portion};
 
-/// Names that are listed at a time. They take some four megabytes, however many the folder has.
+/// Names that are listed at a time, in whole blocks. They take some four megabytes, however many the folder has.
 const NAMES: usize = 65_536;
 
 /// How long the next files are waited for before a signal is noticed.
@@ -196,15 +197,16 @@ impl Archiver<'_> {
         let source = scan.folder.source();
         let now = reading.clock.now().into();
         let folder = scan.folder.try_clone()?;
-        let mut names = folder.names()?;
+        let mut names = folder.names()?.peekable();
         let mut portion = Portion::default();
-        while let Some(next) = names.next(NAMES)? {
+        while names.peek().is_some() {
+            let next = names.by_ref().take(NAMES / BLOCK_NAMES);
             let recent = AtomicI64::new(0);
             scan.listing = folder.stat(next, None, |_, stamp| {
                 let is_old = stamp.changed.age(now) >= self.options.older_than;
                 recent.fetch_add(i64::from(!is_old), Ordering::Relaxed);
                 is_old
-            });
+            })?;
             let counts = self.counts.entry(source).or_default();
             counts.leave(Left::Recent, recent.into_inner());
             counts.leave(Left::Unreadable, scan.listing.faults.len() as i64);

@@ -14,19 +14,12 @@ use crate::clock::FileTime;
 use crate::cores;
 use crate::stamp::FileStamp;
 
-/// Bytes of names that stand together: large enough that there are few blocks, small enough that the
-/// last one, mostly empty, does not count.
-const BLOCK: usize = 1 << 20;
+/// Names of the first block: its stats show how fast the others will be.
+const SAMPLE: usize = 16;
 
-/// Bytes of a name that the services give, with its length: a UUID and `.json`.
-const USUAL_NAME: usize = 42;
-
-/// Files whose stats show how fast the others will be.
-const SAMPLE: usize = 32;
-
-/// Files that a thread stats at once: enough that handing them out costs nothing, few enough that no
-/// thread is left with the last of them.
-const PART: usize = 128;
+/// Names of each other block, which a thread stats at once: enough that handing them out costs nothing,
+/// few enough that no thread is left with the last of them.
+pub const BLOCK_NAMES: usize = 128;
 
 /// How long the stat of a file takes that is not in the system's memory, at least; one that is there
 /// takes a tenth of it.
@@ -73,10 +66,10 @@ impl Census {
 /// The files that a scan found.
 ///
 /// There can be millions, so names are packed into blocks, each behind its length, and a file takes
-/// its name and 16 bytes.
+/// its name and 16 bytes. A block of which no file is kept is dropped.
 #[derive(Debug, Default)]
 pub struct Listing {
-    blocks: Vec<Vec<u8>>,
+    blocks: Vec<NameBlock>,
     files: Vec<ListedFile>,
     /// Files that the system says nothing of, with what it says instead.
     pub faults: Vec<(Vec<u8>, io::Error)>,
@@ -95,10 +88,11 @@ pub struct ListedFile {
     start: u32,
 }
 
-/// What a share of the names turned out to be.
+/// What the names of a block turned out to be.
 #[derive(Default)]
 struct Share {
-    files: Vec<ListedFile>,
+    /// Change times of the files that are kept, with the positions of their names.
+    files: Vec<(FileTime, u32)>,
     faults: Vec<(Vec<u8>, io::Error)>,
     not_regular: Vec<(Vec<u8>, FileStamp)>,
     census: Census,
@@ -117,8 +111,7 @@ impl Folder {
         from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
     ) -> Result<Listing, FolderError> {
-        let names = self.names()?.next(usize::MAX)?.unwrap_or_default();
-        Ok(self.stat(names, from, keeps))
+        self.stat(self.names()?, from, keeps)
     }
 
     /// Begins to list the names of the event files.
@@ -129,54 +122,60 @@ impl Folder {
     pub fn names(&self) -> Result<Names<'_>, FolderError> {
         Ok(Names {
             folder: self,
-            entries: Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))?,
+            entries: Some(Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))?),
+            block: SAMPLE,
         })
     }
 
-    /// Stats files by name, and keeps those that [`Folder::scan`] keeps.
+    /// Stats files by name, and keeps those that [`Folder::scan`] keeps. Other threads begin with that
+    /// while this one goes on with the names.
+    ///
+    /// # Errors
+    ///
+    /// Those of the names.
     pub fn stat(
         &self,
-        NameBlocks(blocks): NameBlocks,
+        mut names: impl Iterator<Item = Result<NameBlock, FolderError>>,
         from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
-    ) -> Listing {
-        let stat_share = |(block, range)| self.stat_all(&blocks, block, range, from, &keeps);
+    ) -> Result<Listing, FolderError> {
+        let mut listing = Listing::default();
+        let Some(first) = names.next().transpose()? else {
+            return Ok(listing);
+        };
         let began = Instant::now();
-        let (sample, rest) = parts(&blocks, SAMPLE * USUAL_NAME, PART * USUAL_NAME);
-        let sample: Vec<Share> = sample.into_iter().map(stat_share).collect();
+        let share = self.stat_block(&first, from, &keeps);
         // The first few show whether the system has the others in memory or waits for a disk.
         let threads = match began.elapsed() > SLOW_STAT * SAMPLE as u32 {
             true => cores::count().max(WAITING_THREADS),
             false => cores::count(),
         };
-        let shares = cores::each_with(threads, rest.into_iter(), stat_share);
-        let mut listing = Listing {
-            blocks,
-            ..Listing::default()
+        listing.add(first, share);
+        let stat_names = |names: Result<NameBlock, FolderError>| {
+            names.map(|names| {
+                let share = self.stat_block(&names, from, &keeps);
+                (names, share)
+            })
         };
-        for share in sample.into_iter().chain(shares) {
-            listing.files.extend(share.files);
-            listing.faults.extend(share.faults);
-            listing.not_regular.extend(share.not_regular);
-            listing.census.add(share.census);
+        for stated in cores::each_with(threads, names, stat_names) {
+            let (names, share) = stated?;
+            listing.add(names, share);
         }
         listing.sort();
-        listing
+        Ok(listing)
     }
 
-    fn stat_all(
+    fn stat_block(
         &self,
-        blocks: &[Vec<u8>],
-        block: usize,
-        range: Range<usize>,
+        NameBlock(block): &NameBlock,
         from: Option<FileTime>,
         keeps: &impl Fn(&[u8], &FileStamp) -> bool,
     ) -> Share {
         let mut share = Share::default();
         let old_before = FileTime::from(self.clock.now()).before(OLD_AFTER);
-        let mut start = range.start;
-        while start < range.end {
-            let name = name_at(&blocks[block], start);
+        let mut start = 0;
+        while start < block.len() {
+            let name = name_at(block, start);
             match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
                     let stamp = self.stamp_of(&stat);
@@ -185,11 +184,7 @@ impl Folder {
                     if !is_due || !keeps(name, &stamp) {
                         // Processed already, or none of this run's business.
                     } else if is_regular(&stat) {
-                        share.files.push(ListedFile {
-                            changed: stamp.changed,
-                            block: block as u32,
-                            start: start as u32,
-                        });
+                        share.files.push((stamp.changed, start as u32));
                     } else {
                         share.not_regular.push((name.to_vec(), stamp));
                     }
@@ -203,74 +198,53 @@ impl Folder {
     }
 }
 
-/// The names of the event files of a folder, in the order of the file system. Files that are removed
-/// meanwhile hide no other.
+/// The names of the event files of a folder, block by block, in the order of the file system. Files that
+/// are removed meanwhile hide no other.
 pub struct Names<'f> {
     folder: &'f Folder,
-    entries: Dir,
+    /// `None` once they have all been read, or could not be.
+    entries: Option<Dir>,
+    /// Names of the next block.
+    block: usize,
 }
 
 /// Names of event files, packed: each behind its length.
 #[derive(Debug, Default)]
-pub struct NameBlocks(Vec<Vec<u8>>);
+pub struct NameBlock(Vec<u8>);
 
-impl Names<'_> {
-    /// The next names, at most `limit` of them; `None` after the last one.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be listed.
-    pub fn next(&mut self, limit: usize) -> Result<Option<NameBlocks>, FolderError> {
-        let mut blocks = Vec::new();
-        let mut block: Vec<u8> = Vec::with_capacity(BLOCK);
+impl Iterator for Names<'_> {
+    type Item = Result<NameBlock, FolderError>;
+
+    fn next(&mut self) -> Option<Result<NameBlock, FolderError>> {
+        let limit = std::mem::replace(&mut self.block, BLOCK_NAMES);
+        let mut block = Vec::new();
         let mut count = 0;
-        while count < limit
-            && let Some(entry) = self.entries.next()
-        {
-            let entry = entry.map_err(|errno| self.folder.failure(errno))?;
+        while count < limit {
+            let entry = match self.entries.as_mut()?.next() {
+                Some(Ok(entry)) => entry,
+                Some(Err(errno)) => {
+                    self.entries = None;
+                    return Some(Err(self.folder.failure(errno)));
+                }
+                None => {
+                    self.entries = None;
+                    break;
+                }
+            };
             let name = entry.file_name().to_bytes();
             // The system allows 255 bytes.
             let Ok(length) = u8::try_from(name.len()) else {
                 continue;
             };
-            if !is_event_name(name) {
-                continue;
+            if is_event_name(name) {
+                block.push(length);
+                block.extend_from_slice(name);
+                count += 1;
             }
-            if block.len() + 1 + name.len() > BLOCK {
-                blocks.push(std::mem::replace(&mut block, Vec::with_capacity(BLOCK)));
-            }
-            block.push(length);
-            block.extend_from_slice(name);
-            count += 1;
         }
         block.shrink_to_fit();
-        blocks.push(block);
-        Ok((count > 0).then_some(NameBlocks(blocks)))
+        (count > 0).then_some(Ok(NameBlock(block)))
     }
-}
-
-/// A range of names: its block, and the bytes in that.
-type Part = (usize, Range<usize>);
-
-/// Cuts blocks of names into ranges of whole names: one of about `sample` bytes, and the others of
-/// about `bytes` each.
-fn parts(blocks: &[Vec<u8>], sample: usize, bytes: usize) -> (Option<Part>, Vec<Part>) {
-    let (mut first_part, mut parts) = (None, Vec::new());
-    for (index, block) in blocks.iter().enumerate() {
-        let (mut first, mut end) = (0, 0);
-        while end < block.len() {
-            end += 1 + usize::from(block[end]);
-            let length = end - first;
-            if first_part.is_none() && (length >= sample || end == block.len()) {
-                first_part = Some((index, first..end));
-                first = end;
-            } else if length >= bytes || end == block.len() {
-                parts.push((index, first..end));
-                first = end;
-            }
-        }
-    }
-    (first_part, parts)
 }
 
 fn name_at(block: &[u8], start: usize) -> &[u8] {
@@ -279,13 +253,30 @@ fn name_at(block: &[u8], start: usize) -> &[u8] {
 }
 
 impl Listing {
+    /// Adds what the names of a block turned out to be.
+    fn add(&mut self, names: NameBlock, share: Share) {
+        self.faults.extend(share.faults);
+        self.not_regular.extend(share.not_regular);
+        self.census.add(share.census);
+        if !share.files.is_empty() {
+            let block = self.blocks.len() as u32;
+            let listed = share.files.into_iter().map(|(changed, start)| ListedFile {
+                changed,
+                block,
+                start,
+            });
+            self.files.extend(listed);
+            self.blocks.push(names);
+        }
+    }
+
     /// Puts the files in the order in which they changed; the name decides between equal times, so
     /// that the order is the same whichever way the folder is listed. A file that the system lists
     /// twice is one file.
     fn sort(&mut self) {
         let blocks = &self.blocks;
         let key = |file: &ListedFile| {
-            let name = name_at(&blocks[file.block as usize], file.start as usize);
+            let name = name_at(&blocks[file.block as usize].0, file.start as usize);
             (file.changed, name)
         };
         self.files
@@ -310,13 +301,13 @@ impl Listing {
 
     /// Name of a file in its folder, any bytes but `/` and NUL.
     pub fn name(&self, file: &ListedFile) -> &[u8] {
-        name_at(&self.blocks[file.block as usize], file.start as usize)
+        name_at(&self.blocks[file.block as usize].0, file.start as usize)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ListedFile, Listing};
+    use super::{ListedFile, Listing, NameBlock};
     use crate::clock::FileTime;
 
     /// A listing of files with these names and change times.
@@ -332,7 +323,7 @@ mod tests {
             block.push(u8::try_from(name.len()).expect("a short name"));
             block.extend_from_slice(name.as_bytes());
         }
-        listing.blocks.push(block);
+        listing.blocks.push(NameBlock(block));
         listing.sort();
         listing
     }
