@@ -233,10 +233,27 @@ impl Ground {
 
     /// The same of any command.
     pub fn watch_memory(&self, arguments: &[&str]) -> (Duration, u64) {
+        let (elapsed, peak, _) = self.watch(arguments);
+        (elapsed, peak)
+    }
+
+    /// Runs `etl run`; returns how long it took, the most memory it had, in bytes, and its summary.
+    pub fn run_and_watch(&self) -> (Duration, u64, Value) {
+        let (elapsed, peak, said) = self.watch(&["run", "--json"]);
+        (
+            elapsed,
+            peak,
+            serde_json::from_str(&said).expect("the summary is JSON"),
+        )
+    }
+
+    /// Runs any command; returns how long it took, the most memory it had, in bytes, and what it said,
+    /// which has to fit the pipe.
+    fn watch(&self, arguments: &[&str]) -> (Duration, u64, String) {
         let began = Instant::now();
         let mut child = self
             .command(arguments, self.folder.path())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("etl can be started");
         let status = format!("/proc/{}/status", child.id());
@@ -251,7 +268,9 @@ impl Ground {
             peak = peak.max(kilobytes.unwrap_or_default() * 1024);
             if let Some(status) = child.try_wait().expect("etl is ours") {
                 assert!(status.success());
-                return (began.elapsed(), peak);
+                let elapsed = began.elapsed();
+                let said = child.stdout.take().map(std::io::read_to_string);
+                return (elapsed, peak, said.expect("a pipe").expect("UTF-8"));
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -11,13 +11,16 @@
 //!
 //! Every figure is the median of alternating rounds of the floor and the real `etl`, in one run on
 //! one machine; what counts is their ratio. PostgreSQL is a throwaway server with its default
-//! settings, on the same machine.
+//! settings, on the same machine. The network share (`share`) is a file system of our own, and is skipped
+//! where this user cannot mount one.
 
 mod cold;
 mod floor;
 mod ground;
 mod growth;
 mod measure;
+mod mount;
+mod share;
 
 #[path = "../loader/server.rs"]
 #[expect(dead_code, reason = "the tests ask more of a server")]
@@ -30,11 +33,12 @@ use ground::Ground;
 /// A measurement: its name on the command line, and whether it is done unasked.
 type Measurement = (&'static str, bool, fn());
 
-const MEASUREMENTS: [Measurement; 14] = [
+const MEASUREMENTS: [Measurement; 15] = [
     ("program", true, measure::program),
     ("burst", true, measure::burst),
     ("again", true, cold::again),
     ("cold", true, cold::cold),
+    ("share", true, share::share),
     ("shuffled", false, cold::shuffled),
     ("archive", true, growth::archive),
     ("folders", false, growth::folders),
