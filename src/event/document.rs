@@ -38,7 +38,11 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Finds the two objects of an event in the bytes of a file.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Document<'a>, Refusal> {
-        let mut rest = Fields::parse("", syntax::json(bytes)?)?;
+        // Its fields show that it is JSON; only what has none is parsed once more, to say what it is.
+        let mut rest = match serde_json::from_str(syntax::text(bytes)?) {
+            Ok(Entries(entries)) => Fields::of("", entries)?,
+            Err(_) => Fields::parse("", syntax::json(bytes)?)?,
+        };
         Ok(Document {
             metadata: Fields::parse("metadata", rest.take("metadata")?)?,
             payload: Fields::parse("payload", rest.take("payload")?)?,
@@ -91,6 +95,13 @@ impl<'a> Fields<'a> {
                 field: format!("the name of a field of {}", place()),
                 what: UNPAIRED_SURROGATE,
             })?;
+        Fields::of(path, entries)
+    }
+
+    fn of(
+        path: &'static str,
+        entries: Vec<(Cow<'a, str>, &'a RawValue)>,
+    ) -> Result<Fields<'a>, Rejection> {
         let fields = Fields { path, entries };
         let names = fields.entries.iter().map(|(name, _)| name.as_ref());
         match repeated(names) {

@@ -15,14 +15,13 @@ const FEW: usize = 8;
 pub(super) fn repeated<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let count = names.clone().count();
     if count <= FEW {
-        let mut earlier = Vec::with_capacity(count);
-        for name in names {
-            if earlier.contains(&name) {
-                return Some(name);
-            }
-            earlier.push(name);
-        }
-        return None;
+        let is_repeated =
+            |(index, name): &(usize, &str)| names.clone().take(*index).any(|other| other == *name);
+        return names
+            .clone()
+            .enumerate()
+            .find(is_repeated)
+            .map(|(_, name)| name);
     }
     // Sorted, not compared pair by pair: a hostile document has a hundred thousand names.
     let mut names: Vec<&str> = names.collect();

@@ -24,8 +24,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Words that other languages write as numbers and JSON does not have.
 const NOT_NUMBERS: [&str; 4] = ["-Infinity", "-NaN", "Infinity", "NaN"];
 
-/// The one JSON value that the bytes are. A byte order mark before it is skipped.
-pub(super) fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
+/// The text that the bytes are, without a byte order mark before it.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Refusal> {
     if let Some((_, what)) = SIGNATURES
         .iter()
         .find(|(signature, _)| bytes.starts_with(signature))
@@ -43,11 +43,11 @@ pub(super) fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
     }
     let unfinished = Refusal::Unfinished { size: bytes.len() };
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    if let Some(start) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(nul(bytes, start));
+    if bytes.contains(&0) {
+        return Err(nul(bytes));
     }
-    let text = match str::from_utf8(bytes) {
-        Ok(text) => text,
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(text),
         // A character without its last bytes is an end too soon where a character beyond ASCII may
         // stand. The shortest of those takes its place, since `serde_json` counts bytes to tell an
         // escape that ends too soon from one that is wrong.
@@ -58,21 +58,24 @@ pub(super) fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
                 return Err(unfinished);
             }
             let text = String::from_utf8_lossy(whole) + "\u{80}";
-            return Err(match serde_json::from_str::<&RawValue>(&text) {
+            Err(match serde_json::from_str::<&RawValue>(&text) {
                 Err(error) if error.classify() != Category::Eof => invalid(&text, &error),
                 _ => unfinished,
-            });
+            })
         }
-        Err(error) => {
-            return Err(Rejection::NotUtf8 {
-                cause: format!("byte {} begins no character", error.valid_up_to()),
-            }
-            .into());
+        Err(error) => Err(Rejection::NotUtf8 {
+            cause: format!("byte {} begins no character", error.valid_up_to()),
         }
-    };
+        .into()),
+    }
+}
+
+/// The one JSON value that the bytes are. A byte order mark before it is skipped.
+pub(super) fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
+    let text = text(bytes)?;
     serde_json::from_str(text).map_err(|error| {
         if error.classify() == Category::Eof || ends_within_number(text) {
-            unfinished
+            Refusal::Unfinished { size: bytes.len() }
         } else {
             invalid(text, &error)
         }
@@ -80,7 +83,8 @@ pub(super) fn json(bytes: &[u8]) -> Result<&RawValue, Refusal> {
 }
 
 /// A file that a crash or a full disk has filled with NUL bytes.
-fn nul(bytes: &[u8], start: usize) -> Refusal {
+fn nul(bytes: &[u8]) -> Refusal {
+    let start = bytes.iter().take_while(|byte| **byte != 0).count();
     let count = bytes[start..].iter().take_while(|byte| **byte == 0).count();
     let bytes = match count {
         1 => "a NUL byte",
