@@ -108,19 +108,16 @@ impl<'b> Batch<'b> {
             let Some(dimension) = self.dimensions.get_mut(&kind) else {
                 continue;
             };
-            let incoming = events
-                .into_iter()
-                .filter_map(|(position, event)| {
-                    let file = &chunk.files[position];
-                    Some(IncomingEvent {
-                        event,
-                        file: position,
-                        file_name: &file.name,
-                        file_modified_at: file.stamp?.modified.to_utc(),
-                    })
+            let mut incoming = events.into_iter().filter_map(|(position, event)| {
+                let file = &chunk.files[position];
+                Some(IncomingEvent {
+                    event,
+                    file: position,
+                    file_name: &file.name,
+                    file_modified_at: file.stamp?.modified.to_utc(),
                 })
-                .collect();
-            for (position, landed) in dimension.land(transaction, incoming)? {
+            });
+            for (position, landed) in dimension.land(transaction, &mut incoming)? {
                 chunk.files[position].outcome = match landed {
                     Landed::Loaded => Outcome::Loaded,
                     Landed::Duplicate => Outcome::Duplicate,

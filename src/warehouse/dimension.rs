@@ -19,7 +19,7 @@ use super::cluster::Layout;
 use super::current::{CurrentVersion, current_version};
 use super::error::{Doing, Error};
 use super::incoming::{
-    Compared, Identity, Incoming, compare_events, copy_events, loaded_identities, precede_events,
+    Compared, Identity, Incoming, are_loaded, compare_events, copy_events, precede_events,
 };
 use super::late::{Touched, revise_late};
 use super::statement;
@@ -68,7 +68,7 @@ pub trait Dimension {
     fn land(
         &mut self,
         transaction: &mut Transaction<'_>,
-        events: Vec<IncomingEvent<'_>>,
+        events: &mut dyn Iterator<Item = IncomingEvent<'_>>,
     ) -> Result<Vec<(usize, Landed)>, Error>;
 
     /// Revises the timelines that the events have touched.
@@ -105,7 +105,7 @@ struct DimensionBatch<E> {
     known: HashMap<i64, CurrentVersion<E>>,
     /// Keys whose versions cannot be updated, with the reason.
     broken: HashMap<i64, String>,
-    /// Identities of the events that were written.
+    /// Identities of the events that were written, those of earlier chunks only in a first load.
     loaded: HashSet<Identity>,
     /// The states that those events report.
     new_events: Vec<NewEvent<E>>,
@@ -146,10 +146,9 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
     fn land(
         &mut self,
         transaction: &mut Transaction<'_>,
-        events: Vec<IncomingEvent<'_>>,
+        events: &mut dyn Iterator<Item = IncomingEvent<'_>>,
     ) -> Result<Vec<(usize, Landed)>, Error> {
         let mut incoming: Vec<Incoming<'_, E>> = events
-            .into_iter()
             .filter_map(|incoming| {
                 Some(Incoming {
                     event: E::unwrap(incoming.event)?,
@@ -163,17 +162,16 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         // pages. The sort is stable: events with one identity stay in the order in which their files
         // changed.
         incoming.sort_by_cached_key(Incoming::identity);
-        let stored = self.stored_identities(transaction, &incoming)?;
-        let new = incoming
-            .iter()
-            .filter(|event| !stored.contains(&event.identity()));
-        self.see_keys(transaction, new)?;
+        let are_stored = self.are_stored(transaction, &incoming)?;
+        let with_stored = || incoming.iter().zip(&are_stored);
+        let new = with_stored().filter(|(_, is_stored)| !**is_stored);
+        self.see_keys(transaction, new.map(|(event, _)| event))?;
         let mut results = Vec::with_capacity(incoming.len());
         let (mut new, mut repeated) = (Vec::with_capacity(incoming.len()), Vec::new());
-        for event in incoming {
+        for (event, is_stored) in incoming.into_iter().zip(are_stored) {
             let identity = event.identity();
-            if stored.contains(&identity) || self.loaded.contains(&identity) {
-                repeated.push(event);
+            if is_stored {
+                repeated.push((event, is_stored));
             } else if let Some(cause) = self.broken.get(&identity.0) {
                 let rejection = Rejection::BrokenTimeline {
                     entity: E::KIND,
@@ -181,19 +179,23 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                     cause: cause.clone(),
                 };
                 results.push((event.file, Landed::Rejected(rejection)));
-            } else {
-                self.loaded.insert(identity);
+            } else if self.loaded.insert(identity) {
                 new.push(event);
+            } else {
+                repeated.push((event, is_stored));
             }
         }
         let mut new = self.copy_new(transaction, new, &mut results)?;
-        let (repeated, refused): (Vec<_>, Vec<_>) = repeated.into_iter().partition(|event| {
-            let identity = event.identity();
-            stored.contains(&identity) || self.loaded.contains(&identity)
-        });
+        let (mut loaded, mut refused) = (Vec::with_capacity(repeated.len()), Vec::new());
+        for (event, is_stored) in repeated {
+            match is_stored || self.loaded.contains(&event.identity()) {
+                true => loaded.push(event),
+                false => refused.push(event),
+            }
+        }
         // Copies of events that were just refused.
         new.extend(self.copy_new(transaction, refused, &mut results)?);
-        self.compare(transaction, &repeated, &mut results)?;
+        self.compare(transaction, &loaded, &mut results)?;
         self.new_events
             .extend(new.into_iter().map(|incoming| NewEvent {
                 entity_id: incoming.event.entity_id,
@@ -364,23 +366,23 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(())
     }
 
-    /// The identities among these that were loaded before this transaction.
-    fn stored_identities(
+    /// Whether each of these events is in landing, as far as this batch has not noted it by itself.
+    fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,
         incoming: &[Incoming<'_, E>],
-    ) -> Result<HashSet<Identity>, Error> {
+    ) -> Result<Vec<bool>, Error> {
         let was_empty = match self.was_empty {
             Some(was_empty) => was_empty,
             None => is_empty::<E>(transaction)?,
         };
         self.was_empty = Some(was_empty);
         if was_empty {
-            return Ok(HashSet::new());
+            return Ok(vec![false; incoming.len()]);
         }
-        let asked: Vec<Identity> = incoming.iter().map(Incoming::identity).collect();
-        let loaded = loaded_identities::<E>(transaction, &asked)?;
-        Ok(loaded.into_iter().collect())
+        // Those of earlier chunks are found in landing.
+        self.loaded.clear();
+        are_loaded(transaction, incoming)
     }
 
     /// Tells duplicates from conflicts among events whose identity is already loaded, and notes the

@@ -33,26 +33,27 @@ impl<E> Incoming<'_, E> {
     }
 }
 
-/// Finds the identities among these that are already loaded.
+/// Whether each of these identities is already loaded.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] when the statement fails.
-pub(super) fn loaded_identities<E: Recorded>(
+pub(super) fn are_loaded<E: Recorded>(
     transaction: &mut Transaction<'_>,
-    identities: &[Identity],
-) -> Result<Vec<Identity>, Error> {
-    if identities.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (keys, events): (Vec<i64>, Vec<Uuid>) = identities.iter().copied().unzip();
+    events: &[Incoming<'_, E>],
+) -> Result<Vec<bool>, Error> {
+    let (keys, ids): (Vec<i64>, Vec<Uuid>) = events.iter().map(Incoming::identity).unzip();
     let rows = transaction
         .query_typed(
             &statement::fill(statement::EVENT_KNOWN, E::KIND),
-            &[(&keys, Type::INT8_ARRAY), (&events, Type::UUID_ARRAY)],
+            &[(&keys, Type::INT8_ARRAY), (&ids, Type::UUID_ARRAY)],
         )
         .doing("looking for events that are already loaded")?;
-    Ok(rows.iter().map(|row| identities[position(row)]).collect())
+    let mut are_loaded = vec![false; events.len()];
+    for row in &rows {
+        are_loaded[position(row)] = true;
+    }
+    Ok(are_loaded)
 }
 
 /// Writes events whose identity is new.

@@ -19,7 +19,7 @@ use crate::server::{is_root, server};
 const STRANGER: u32 = 64_001;
 
 /// Most memory that a run over the growing files may take, in KiB: less than these, and more than a
-/// batch (64 MiB), what is read ahead (32 MiB), a chunk and what the allocator keeps (170 MiB were seen).
+/// batch (64 MiB), what is read ahead (40 MiB), a chunk and what the allocator keeps (170 MiB were seen).
 const MEMORY_LIMIT: u64 = 224 << 10;
 
 /// How long a run may take to end once it is asked to.
@@ -105,7 +105,7 @@ fn files_that_grow_after_the_scan_take_no_more_memory_than_large_ones() {
     // What the readers read before the run stops at the first user.
     let mut filler = numbered_user(0).to_string().into_bytes();
     filler.resize(64 << 10, b' ');
-    (0..720).for_each(|number| drop(loader.put(&format!("users/filler_{number}.json"), &filler)));
+    (0..1_000).for_each(|number| drop(loader.put(&format!("users/filler_{number}.json"), &filler)));
     sleep(Duration::from_millis(20));
     let growing: Vec<_> = (1..=256)
         .map(|number| loader.put(&format!("users/{number}.json"), ""))
