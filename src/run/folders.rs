@@ -95,7 +95,9 @@ impl FolderBatch {
 impl FolderState {
     /// Notes how far the run has come by the files of a chunk.
     pub(super) fn pass(&mut self, chunk: Chunk) {
+        let mut passed = None;
         for file in chunk.files {
+            passed = passed.max(file.scanned);
             if let Outcome::Pending(why) = &file.outcome {
                 self.progress.leave_pending(file.scanned);
                 self.pending.push(PendingFile {
@@ -113,6 +115,20 @@ impl FolderState {
                     stamp,
                 });
             }
+        }
+        self.pass_ignored(passed);
+    }
+
+    /// Passes the files that are never read, as far as the run has come: to a change time, or past every
+    /// file. The offset must not go ahead of files that are still to be read.
+    pub(super) fn pass_ignored(&mut self, passed: Option<FileTime>) {
+        let is_read = self.progress.remaining == self.ignored.len() as i64;
+        while let Some(file) = self
+            .ignored
+            .pop_if(|file| is_read || Some(file.stamp.changed) <= passed)
+        {
+            self.progress.process(file.stamp.changed);
+            self.recent.push(file);
         }
     }
 

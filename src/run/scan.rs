@@ -1,5 +1,6 @@
 //! The scan of a folder: which of its files this run reads, by the plan of its checkpoint.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub(super) struct FolderState {
     pub(super) forgets_all: bool,
     /// Files that are to be remembered as processed with the next batch.
     pub(super) recent: Vec<RecentFile>,
+    /// Links and the like, which are never read and that the run has not passed yet; the latest first.
+    pub(super) ignored: Vec<RecentFile>,
     /// Files that were left pending.
     pub(super) pending: Vec<PendingFile>,
 }
@@ -113,9 +116,9 @@ pub(super) fn scan(
     for (name, stamp) in std::mem::take(&mut listing.not_regular) {
         let name = name_text(&name).into_owned();
         warnings.not_regular(folder.path(), &name);
-        progress.process(stamp.changed);
         ignored.push(RecentFile { name, stamp });
     }
+    ignored.sort_by_key(|file| Reverse(file.stamp.changed));
     let mut pending = Vec::with_capacity(listing.faults.len());
     for (name, cause) in std::mem::take(&mut listing.faults) {
         let name = name_text(&name).into_owned();
@@ -129,12 +132,14 @@ pub(super) fn scan(
         listing.len(),
         folder.path().display()
     );
-    let state = FolderState {
+    let mut state = FolderState {
         progress,
         forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
-        recent: ignored,
+        recent: Vec::new(),
+        ignored,
         pending,
     };
+    state.pass_ignored(None);
     let scan = FolderScan {
         folder,
         identity,

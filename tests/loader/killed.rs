@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, sleep};
@@ -320,6 +321,36 @@ fn a_run_killed_between_two_batches_keeps_the_first_one() {
     assert_eq!(loader.value("select sum(loaded) from etl.checkpoint"), "3");
     assert_eq!(loader.run(&[])["loaded"], 3);
     books::check(&loader);
+}
+
+/// The newest file is one that is never read, such as a link: the offset must not pass the files that
+/// come before it and are still to be read.
+#[test]
+fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    (1..=6).for_each(|number| loader.put_user(number));
+    sleep(Duration::from_millis(30));
+    symlink("1.json", loader.path("users/link.json")).expect("a link can be made");
+    let mut obstacle = Obstacle::at_user(&loader, 5);
+    let mut run = loader.start(&["run", "--batch-size", "3"]);
+    obstacle.wait_for_runs(1);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
+    assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 3);
+    books::check(&loader);
+    // Once everything is read, the link is behind the offset.
+    assert_eq!(loader.run(&["--overlap", "0s"])["files"], 0);
+    assert_eq!(
+        loader.value(
+            "select offset_at = (select to_timestamp(max(changed_ns) / 1000 / 1e6) from etl.recent_file
+                                 where file_name = 'link.json')
+             from etl.checkpoint where source = 'users'"
+        ),
+        "true"
+    );
 }
 
 #[test]
