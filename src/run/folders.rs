@@ -12,7 +12,7 @@ use crate::clock::FileTime;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
 use crate::warehouse::error::Error;
-use crate::warehouse::processed_files::{PendingFile, RecentFile, remember_files};
+use crate::warehouse::processed_files::{PendingFile, RecentFile, forget_files, remember_files};
 use crate::warehouse::rejected_names::RejectedNames;
 use crate::warehouse::rejections::{FolderRejections, RejectedFile};
 
@@ -132,6 +132,37 @@ impl FolderState {
         }
     }
 
+    /// Remembers the files that the run has passed and that the next one finds again. The offset moves on
+    /// alone, so what is before the range now stays before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when a statement fails.
+    pub(super) fn remember(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        scan: &FolderScan,
+        options: &Options,
+    ) -> Result<(), Error> {
+        let recent = std::mem::take(&mut self.recent);
+        let (source, inbox) = (scan.checkpoint.source, &options.inbox_name);
+        if !self.progress.plan().advances {
+            return Ok(());
+        }
+        if self.forgets_all {
+            let everything = FileTime::from_nanos(i64::MAX);
+            forget_files(transaction, source, inbox, everything)?;
+            self.forgets_all = false;
+        }
+        match self.progress.offset() {
+            Some(offset) => {
+                let horizon = offset.before(options.overlap);
+                remember_files(transaction, source, inbox, horizon, &recent)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Advances the checkpoint of the folder; where the offset stays, adds to its counters. The state
     /// is then that of the next batch.
     ///
@@ -146,19 +177,14 @@ impl FolderState {
         counts: Counts,
         newest_event_at: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
+        self.remember(transaction, scan, options)?;
         let (source, inbox) = (scan.checkpoint.source, &options.inbox_name);
-        let recent = std::mem::take(&mut self.recent);
         if !self.progress.plan().advances {
             return checkpoints::count(transaction, source, inbox, counts, newest_event_at);
         }
-        if self.forgets_all {
-            let everything = FileTime::from_nanos(i64::MAX);
-            remember_files(transaction, source, inbox, everything, &[])?;
-            self.forgets_all = false;
-        }
         if let Some(offset) = self.progress.offset() {
             let horizon = offset.before(options.overlap);
-            remember_files(transaction, source, inbox, horizon, &recent)?;
+            forget_files(transaction, source, inbox, horizon)?;
         }
         checkpoints::advance(
             transaction,

@@ -232,7 +232,8 @@ impl<'r> Loader<'r> {
             let scan = &scans[folder];
             ranges.push((folder, chunk.start..chunk.start + chunk.files.len()));
             bytes += chunk.bytes() as u64;
-            if chunk.has_work() {
+            let has_work = chunk.has_work();
+            if has_work {
                 let newest_event_at = chunk.newest_event_at();
                 batch
                     .land(&mut transaction, &mut chunk)
@@ -244,7 +245,6 @@ impl<'r> Loader<'r> {
                 folder_batch
                     .take(&mut transaction, &chunk, newest_event_at)
                     .map_err(Error::Unfinished)?;
-                folder_batch.elapsed += began.elapsed();
             } else {
                 idle.push((folder, chunk.counts()));
             }
@@ -252,6 +252,14 @@ impl<'r> Loader<'r> {
             self.warnings.note(scan.folder.path(), &chunk, is_blocked);
             self.bar.advance(chunk.files.len());
             new_states[folder].pass(chunk);
+            if has_work {
+                new_states[folder]
+                    .remember(&mut transaction, scan, options)
+                    .map_err(Error::Unfinished)?;
+            }
+            if let Some(folder_batch) = folders.get_mut(&folder) {
+                folder_batch.elapsed += began.elapsed();
+            }
         }
         self.interruption.check()?;
         let layout = batch.layout;

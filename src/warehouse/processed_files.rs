@@ -60,18 +60,16 @@ pub fn each_recent_file(
     Ok(())
 }
 
-/// Remembers processed files that a run from the new offset finds again, and forgets those that none
-/// will.
+/// Forgets processed files that changed before the range that the next run scans again.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when a statement fails.
-pub fn remember_files(
+/// [`Error::Database`] when the statement fails.
+pub fn forget_files(
     transaction: &mut Transaction<'_>,
     source: Source,
     inbox: &InboxName,
     horizon: FileTime,
-    files: &[RecentFile],
 ) -> Result<(), Error> {
     transaction
         .execute_typed(
@@ -83,6 +81,21 @@ pub fn remember_files(
             ],
         )
         .doing("forgetting files processed long ago")?;
+    Ok(())
+}
+
+/// Remembers processed files in the range that the next run scans again.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn remember_files(
+    transaction: &mut Transaction<'_>,
+    source: Source,
+    inbox: &InboxName,
+    horizon: FileTime,
+    files: &[RecentFile],
+) -> Result<(), Error> {
     rows::copy(
         transaction,
         include_str!("../../sql/checkpoint/remember_files.sql"),

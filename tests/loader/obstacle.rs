@@ -89,7 +89,11 @@ impl Obstacle {
             Step::Scan => Obstacle::table(loader, "landing.user_event", "access exclusive"),
             // The table can be read, but not written.
             Step::Events => Obstacle::table(loader, "warehouse.dim_user", "share row exclusive"),
-            Step::Timeline => Obstacle::table(loader, "etl.recent_file", "share row exclusive"),
+            Step::Timeline => Obstacle::trigger(
+                loader,
+                "true",
+                "trigger obstacle before update of newest_event_at on etl.checkpoint",
+            ),
             Step::Checkpoint => Obstacle::table(loader, "etl.run", "share row exclusive"),
             Step::CommitBegun => Obstacle::commit(loader),
             Step::Commit => Obstacle::trigger(
