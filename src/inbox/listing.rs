@@ -124,6 +124,7 @@ impl Folder {
             folder: self,
             entries: Some(Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))?),
             block: SAMPLE,
+            names: Vec::new(),
         })
     }
 
@@ -146,7 +147,8 @@ impl Folder {
         let began = Instant::now();
         let share = self.stat_block(&first, from, &keeps);
         // The first few show whether the system has the others in memory or waits for a disk.
-        let threads = match began.elapsed() > SLOW_STAT * SAMPLE as u32 {
+        let sample = share.census.files.max(1) as u32;
+        let threads = match began.elapsed() > SLOW_STAT * sample {
             true => cores::count().max(WAITING_THREADS),
             false => cores::count(),
         };
@@ -206,18 +208,20 @@ pub struct Names<'f> {
     entries: Option<Dir>,
     /// Names of the next block.
     block: usize,
+    /// Where a block is put together, so that what is kept of it is as long as it has to be.
+    names: Vec<u8>,
 }
 
 /// Names of event files, packed: each behind its length.
 #[derive(Debug, Default)]
-pub struct NameBlock(Vec<u8>);
+pub struct NameBlock(Box<[u8]>);
 
 impl Iterator for Names<'_> {
     type Item = Result<NameBlock, FolderError>;
 
     fn next(&mut self) -> Option<Result<NameBlock, FolderError>> {
         let limit = std::mem::replace(&mut self.block, BLOCK_NAMES);
-        let mut block = Vec::new();
+        self.names.clear();
         let mut count = 0;
         while count < limit {
             let entry = match self.entries.as_mut()?.next() {
@@ -237,13 +241,12 @@ impl Iterator for Names<'_> {
                 continue;
             };
             if is_event_name(name) {
-                block.push(length);
-                block.extend_from_slice(name);
+                self.names.push(length);
+                self.names.extend_from_slice(name);
                 count += 1;
             }
         }
-        block.shrink_to_fit();
-        (count > 0).then_some(Ok(NameBlock(block)))
+        (count > 0).then(|| Ok(NameBlock(self.names.as_slice().into())))
     }
 }
 
@@ -323,7 +326,7 @@ mod tests {
             block.push(u8::try_from(name.len()).expect("a short name"));
             block.extend_from_slice(name.as_bytes());
         }
-        listing.blocks.push(NameBlock(block));
+        listing.blocks.push(NameBlock(block.into()));
         listing.sort();
         listing
     }

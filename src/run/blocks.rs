@@ -17,6 +17,10 @@ use crate::inbox::FolderError;
 use crate::inbox::listing::ListedFile;
 use crate::inbox::name::name_text;
 
+/// Most threads that read. A local disk is busy with 16 of them; a share that takes its time for each
+/// file answers all of them in the time of one.
+pub(super) const READERS: usize = 48;
+
 /// How long it takes to read a file that is not in the cache of the system, at least; one that is there
 /// takes a fifth of it. More threads than cores help with the former alone, and cost the latter time and
 /// memory.
@@ -24,6 +28,9 @@ const SLOW_FILE: Duration = Duration::from_micros(50);
 
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
 const BLOCK: usize = 16;
+
+/// Files that a thread takes at once when a batch is read again.
+const PART: usize = 256;
 
 /// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
 const READ_AHEAD_BYTES: usize = 24 << 20;
@@ -195,20 +202,30 @@ pub(super) fn read_again(
     options: &Options,
     chunks: &[(usize, Range<usize>)],
 ) -> Result<VecDeque<Chunk>, FolderError> {
-    let chunks = chunks.iter().cloned();
-    let read_chunk = |(folder, range): (usize, Range<usize>)| {
+    let parts = chunks.iter().flat_map(|(folder, range)| {
+        let starts = range.clone().step_by(PART);
+        starts.map(|start| (*folder, start..range.end.min(start + PART)))
+    });
+    let read_part = |(folder, range): (usize, Range<usize>)| {
         let scan: &FolderScan = &scans[folder];
-        let start = range.start;
         let files = scan.listing.files(range).iter();
         let mut buffer = BytesMut::new();
-        let files = files
+        files
             .map(|listed| read(scan, listed, options, &mut buffer))
-            .collect::<Result<Vec<File>, FolderError>>()?;
-        Ok(Chunk {
-            folder,
-            start,
-            files,
-        })
+            .collect::<Result<Vec<File>, FolderError>>()
     };
-    cores::each(chunks, read_chunk).into_iter().collect()
+    let mut parts = cores::each_with(READERS, parts, read_part).into_iter();
+    let mut read = VecDeque::with_capacity(chunks.len());
+    for (folder, range) in chunks {
+        let mut files = Vec::with_capacity(range.len());
+        for part in parts.by_ref().take(range.len().div_ceil(PART)) {
+            files.extend(part?);
+        }
+        read.push_back(Chunk {
+            folder: *folder,
+            start: range.start,
+            files,
+        });
+    }
+    Ok(read)
 }

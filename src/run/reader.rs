@@ -12,16 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::blocks::{Blocks, ReadBlock};
+use super::blocks::{Blocks, READERS, ReadBlock};
 use super::chunk::{Chunk, File};
 use super::options::Options;
 use super::scan::FolderScan;
 use crate::cores;
 use crate::inbox::FolderError;
-
-/// Most threads that read. A local disk is busy with 16 of them; a share that takes its time for each
-/// file answers all of them in the time of one.
-const READERS: usize = 48;
 
 /// How long slow files are waited for, all in all, before one more thread is started.
 const GROW_AFTER: Duration = Duration::from_millis(2);
