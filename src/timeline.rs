@@ -18,7 +18,7 @@
 //!
 //! The versions are `[10:00, 10:20) true, updated_at 10:09` and `[10:20, ) false, updated_at 10:20`.
 //! A late-arriving event `f` at 10:07 with `active = false` changes the events at 10:07 and at the
-//! next time, 10:09: two versions more begin there. Nothing before 10:00 or after 10:20 is read.
+//! next time, 10:09: two versions more begin there. Nothing before 10:00 or after 10:20 is needed.
 //!
 //! Whether a version begins at an event depends on that event and the one before it alone. So adding
 //! events can change where versions begin at those events and at the ones right after them, and

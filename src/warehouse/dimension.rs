@@ -1,8 +1,9 @@
 //! A dimension and its events in one transaction: incoming events are written to landing, and the
 //! timelines that they touch are revised.
 //!
-//! What the program does not know of the touched keys it reads: their current versions, and for
-//! late-arriving events the events and versions around them (see [`crate::timeline`]).
+//! Unless the warehouse has nothing of the entity, it is asked which of the events are loaded, then for
+//! the current versions of the keys with new ones, and for late-arriving events for the events and
+//! versions around them (see [`crate::timeline`]).
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
@@ -31,6 +32,9 @@ use crate::timeline::{Contradiction, EffectiveEvent, Revision, append};
 /// Keys whose revisions are written together: enough that a round trip costs nothing beside them,
 /// few enough that they take little memory.
 const REVISIONS: usize = 8_192;
+
+/// Keys with late-arriving events that are revised together: of each, some history is read.
+const LATE_REVISIONS: usize = 2_048;
 
 /// An accepted event on its way into the warehouse.
 #[derive(Clone, Debug)]
@@ -163,9 +167,12 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         // changed.
         incoming.sort_by_cached_key(Incoming::identity);
         let are_stored = self.are_stored(transaction, &incoming)?;
-        let with_stored = || incoming.iter().zip(&are_stored);
-        let new = with_stored().filter(|(_, is_stored)| !**is_stored);
-        self.see_keys(transaction, new.map(|(event, _)| event))?;
+        let new = incoming
+            .iter()
+            .zip(&are_stored)
+            .filter(|(_, is_stored)| !**is_stored)
+            .map(|(event, _)| event);
+        self.see_keys(transaction, new)?;
         let mut results = Vec::with_capacity(incoming.len());
         let (mut new, mut repeated) = (Vec::with_capacity(incoming.len()), Vec::new());
         for (event, is_stored) in incoming.into_iter().zip(are_stored) {
@@ -255,8 +262,13 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                 revised += versions::write(transaction, &chunk, layout, &mut broken)?;
             }
         }
-        revisions.extend(revise_late(transaction, &late, &mut broken)?);
         revised += versions::write(transaction, &revisions, layout, &mut broken)?;
+        let mut late = late.into_iter().peekable();
+        while late.peek().is_some() {
+            let touched = late.by_ref().take(LATE_REVISIONS).collect();
+            let revisions = revise_late::<E>(transaction, &touched, &mut broken)?;
+            revised += versions::write(transaction, &revisions, layout, &mut broken)?;
+        }
         match broken.is_empty() {
             true => Ok(revised),
             false => Err(ReviseError::Broken(broken)),
@@ -366,7 +378,8 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(())
     }
 
-    /// Whether each of these events is in landing, as far as this batch has not noted it by itself.
+    /// Whether each of these events is in landing. In a first load, none was before; those of the batch
+    /// are in `loaded`.
     fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,

@@ -1,8 +1,8 @@
 //! Late-arriving events: keys that are touched within their history, revised from the events and
 //! versions around the touched times.
 //!
-//! Most keys have few events, and most late events are among the latest ones of their key. So the latest
-//! few of each key are read at once, and time by time only what is further back.
+//! Most keys have few events, and most late-arriving ones are among the latest of their key. So the
+//! latest few of each key are read at once, and time by time only what is further back.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -36,7 +36,7 @@ pub(super) fn revise_late<E: Recorded>(
         return Ok(Vec::new());
     }
     let mut events = read_latest_events::<E>(transaction, touched)?;
-    let mut versions = read_latest_versions::<E>(transaction, &events)?;
+    let mut versions = read_latest_versions::<E>(transaction, &mut events)?;
     let further_back: Touched = touched
         .iter()
         .filter(|(entity_id, _)| !events.contains_key(entity_id))
@@ -70,9 +70,8 @@ pub(super) fn revise_late<E: Recorded>(
 /// has the reason instead.
 type Events<E> = BTreeMap<i64, Result<Vec<EffectiveEvent<E>>, String>>;
 
-/// Reads the latest events of each key, and keeps those from the one before the first touched time to the
-/// one after the last. A key whose latest events do not go back that far, or cannot be represented, is
-/// left out.
+/// Reads the latest events of each key, and keeps those at and around the touched times. A key whose
+/// latest events do not go back that far, or cannot be represented, is left out.
 fn read_latest_events<E: Recorded>(
     transaction: &mut Transaction<'_>,
     touched: &Touched,
@@ -97,10 +96,7 @@ fn read_latest_events<E: Recorded>(
     }
     let mut events = Events::new();
     for (entity_id, times) in touched {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else {
-            continue;
-        };
-        let Some(mut latest) = latest.remove(entity_id) else {
+        let (Some(first), Some(mut latest)) = (times.first(), latest.remove(entity_id)) else {
             continue;
         };
         let is_whole = latest.len() < LATEST;
@@ -120,12 +116,17 @@ fn read_latest_events<E: Recorded>(
         if unreadable.contains(entity_id) || (before == 0 && !is_whole) {
             continue;
         }
-        let after = effective.partition_point(|event| event.at <= *last) + 1;
-        effective.truncate(after);
-        effective.drain(..before.saturating_sub(1));
         for event in &mut effective {
             event.touched = times.contains(&event.at);
         }
+        let are_touched: Vec<bool> = effective.iter().map(|event| event.touched).collect();
+        let mut positions = 0..are_touched.len();
+        effective.retain(|_| {
+            positions.next().is_some_and(|position| {
+                let around = position.saturating_sub(1)..(position + 2).min(are_touched.len());
+                are_touched[around].contains(&true)
+            })
+        });
         events.insert(*entity_id, Ok(effective));
     }
     Ok(events)
@@ -145,32 +146,42 @@ fn latest_event<E: Recorded>(row: &Row) -> Result<LatestEvent<E>, postgres::Erro
 }
 
 /// Reads the latest versions of each key with these latest events, and keeps those that overlap their
-/// range. An event opens one version at most, so as many versions reach back at least as far.
+/// range. A key whose latest versions do not go back that far, or cannot be represented, is left out,
+/// and its events with it.
 fn read_latest_versions<E: Recorded>(
     transaction: &mut Transaction<'_>,
-    events: &Events<E>,
+    events: &mut Events<E>,
 ) -> Result<Versions<E>, Error> {
     let keys: Vec<i64> = events.keys().copied().collect();
+    if keys.is_empty() {
+        return Ok(Versions::new());
+    }
     let rows = transaction
         .query_typed(
             &statement::fill(statement::VERSION_LATEST, E::KIND),
             &[(&keys, Type::INT8_ARRAY), (&(LATEST as i64), Type::INT8)],
         )
         .doing("reading the latest versions of keys with late-arriving events")?;
-    let mut versions = collect_versions(&rows);
-    for (entity_id, versions) in &mut versions {
-        let (Ok(versions), Some(Ok(events))) = (versions, events.get(entity_id)) else {
-            continue;
+    let mut versions = collect_versions::<E>(&rows);
+    events.retain(|entity_id, events| {
+        let (Some(Ok(versions)), Ok(events)) = (versions.get_mut(entity_id), events) else {
+            return false;
         };
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
-            continue;
+            return false;
         };
-        versions.retain(|stored: &StoredVersion<E>| {
+        versions.sort_by_key(|stored| stored.version.valid_from);
+        let is_whole = versions.len() < LATEST;
+        let reaches_back = versions
+            .first()
+            .is_some_and(|oldest| oldest.version.valid_from <= first.at);
+        versions.retain(|stored| {
             let version = &stored.version;
             version.valid_from <= last.at && version.valid_to.is_none_or(|end| end > first.at)
         });
-        versions.sort_by_key(|stored| stored.version.valid_from);
-    }
+        is_whole || reaches_back
+    });
+    versions.retain(|entity_id, _| events.contains_key(entity_id));
     Ok(versions)
 }
 
