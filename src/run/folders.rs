@@ -132,8 +132,9 @@ impl FolderState {
         }
     }
 
-    /// Remembers the files that the run has passed and that the next one finds again. The offset moves on
-    /// alone, so what is before the range now stays before it.
+    /// Remembers the files that the run has passed and that the next one finds again. Within a run the
+    /// offset only moves forward, so files before the present range can be left out. Without an offset
+    /// the next run reads everything.
     ///
     /// # Errors
     ///

@@ -42,7 +42,8 @@ pub(super) struct FolderState {
     pub(super) progress: Progress,
     /// Whether the files that are remembered as processed are those of another folder.
     pub(super) forgets_all: bool,
-    /// Files that are to be remembered as processed with the next batch.
+    /// Files that are to be remembered as processed, with the next chunk that has work or when the
+    /// checkpoint is saved.
     pub(super) recent: Vec<RecentFile>,
     /// Links and the like, which are never read and that the run has not passed yet; the latest first.
     pub(super) ignored: Vec<RecentFile>,

@@ -15,19 +15,21 @@ use super::error::{Doing, Error};
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 
-/// Files that are looked up by themselves before the names are read: the latter takes longer where few
-/// files meet many rejections.
-const LOOKED_UP: usize = 4_096;
+/// Files of a run from which on the names are read; fewer are looked up.
+const MANY_FILES: usize = 4_096;
 
 /// Most names that are kept, of 8 bytes each; where there are more, every file is looked up.
 const MOST_NAMES: usize = 1_000_000;
+
+/// Names that are read in the time in which one file is looked up, at least.
+const NAMES_A_FILE: usize = 32;
 
 /// The names of the rejected files of one folder, as far as they are known.
 #[derive(Debug, Default)]
 pub struct RejectedNames {
     known: Known,
-    /// Files that were looked up so far.
-    looked_up: usize,
+    /// Files that the run has met so far.
+    files: usize,
     /// By which names become fingerprints. Two names may share one: a file is then looked up in vain.
     hasher: RandomState,
 }
@@ -45,7 +47,7 @@ enum Known {
 }
 
 impl RejectedNames {
-    /// Finds out what is worth knowing before so many more files are looked up.
+    /// Reads the names once the run has met more than [`MANY_FILES`], of which these are so many.
     ///
     /// # Errors
     ///
@@ -69,8 +71,8 @@ impl RejectedNames {
                 false => Known::All(HashSet::new()),
             };
         }
-        self.looked_up += files;
-        if matches!(self.known, Known::Some) && self.looked_up > LOOKED_UP {
+        self.files += files;
+        if matches!(self.known, Known::Some) && self.files > MANY_FILES {
             self.known = self.read(client, source, inbox)?;
         }
         Ok(())
@@ -83,7 +85,8 @@ impl RejectedNames {
         inbox: &InboxName,
     ) -> Result<Known, Error> {
         let doing = "reading the names of rejected files";
-        let limit = MOST_NAMES as i64 + 1;
+        let most = MOST_NAMES.min(NAMES_A_FILE * self.files);
+        let limit = most as i64 + 1;
         let mut rows = client
             .query_typed_raw(
                 include_str!("../../sql/rejection/names.sql"),
@@ -94,11 +97,12 @@ impl RejectedNames {
                 ],
             )
             .doing(doing)?;
-        let mut names = HashSet::new();
+        let (mut names, mut count) = (HashSet::new(), 0);
         while let Some(row) = rows.next().doing(doing)? {
             names.insert(self.hasher.hash_one(row.get::<_, &str>("file_name")));
+            count += 1;
         }
-        Ok(match names.len() > MOST_NAMES {
+        Ok(match count > most {
             true => Known::TooMany,
             false => Known::All(names),
         })

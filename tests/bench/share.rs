@@ -15,7 +15,7 @@ use crate::mount::Mount;
 /// Rounds of which the median is taken.
 const ROUNDS: usize = 3;
 
-/// Files on the share: one chunk of the reader, so that reading is measured and hardly anything else.
+/// Files on the share: one batch, so that reading is measured and hardly anything else.
 const FILES: usize = 4_096;
 
 /// How long a share takes for a file, in milliseconds: in the same building, in the same country, and on
