@@ -33,7 +33,7 @@ const BLOCK: usize = 16;
 const PART: usize = 256;
 
 /// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
-const READ_AHEAD_BYTES: usize = 24 << 20;
+const READ_AHEAD_BYTES: usize = 16 << 20;
 
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
 const FILE_BYTES: usize = 1 << 10;

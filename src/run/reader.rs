@@ -28,7 +28,7 @@ const CHUNK_FILES: usize = 4_096;
 
 /// Most files of a chunk, if so many are there already. They are sorted by key, so the more of them there
 /// are, the more fall on one page of the database, which has not all pages of a large table in memory.
-const LARGE_CHUNK_FILES: usize = 16_384;
+const LARGE_CHUNK_FILES: usize = 8_192;
 
 /// Bytes of documents after which a chunk ends. One parameter of a statement can hold them all:
 /// PostgreSQL takes up to 1 GiB.

@@ -15,39 +15,51 @@ use super::error::{Doing, Error};
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 
-/// Files of a run from which on the names are read; fewer are looked up.
+/// Files of a run from which on the names are read; fewer are looked up. If there are too many names for
+/// so few files, they are read once the run has met twice as many.
 const MANY_FILES: usize = 4_096;
 
-/// Most names that are kept, of 8 bytes each; where there are more, every file is looked up.
+/// Most names that are kept, 8 bytes of each; where there are more, every file is looked up.
 const MOST_NAMES: usize = 1_000_000;
 
-/// Names that are read in the time in which one file is looked up, at least.
-const NAMES_A_FILE: usize = 32;
+/// Most names that are read for each file that the run has met: reading them in vain takes no more than a
+/// few times as long as looking those files up.
+const NAMES_A_FILE: usize = 4;
 
 /// The names of the rejected files of one folder, as far as they are known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RejectedNames {
     known: Known,
     /// Files that the run has met so far.
     files: usize,
+    /// Files from which on the names are read.
+    read_from: usize,
     /// By which names become fingerprints. Two names may share one: a file is then looked up in vain.
     hasher: RandomState,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Known {
-    #[default]
     Nothing,
     /// There are some.
     Some,
-    /// There are too many.
-    TooMany,
     /// These are all.
     All(HashSet<u64>),
 }
 
+impl Default for RejectedNames {
+    fn default() -> RejectedNames {
+        RejectedNames {
+            known: Known::Nothing,
+            files: 0,
+            read_from: MANY_FILES,
+            hasher: RandomState::new(),
+        }
+    }
+}
+
 impl RejectedNames {
-    /// Reads the names once the run has met more than [`MANY_FILES`], of which these are so many.
+    /// Reads the names once the run has met many files, of which these are so many.
     ///
     /// # Errors
     ///
@@ -72,18 +84,22 @@ impl RejectedNames {
             };
         }
         self.files += files;
-        if matches!(self.known, Known::Some) && self.files > MANY_FILES {
-            self.known = self.read(client, source, inbox)?;
+        if matches!(self.known, Known::Some) && self.files > self.read_from {
+            match self.read(client, source, inbox)? {
+                Some(names) => self.known = Known::All(names),
+                None => self.read_from = self.files * 2,
+            }
         }
         Ok(())
     }
 
+    /// Reads the names, if there are not too many.
     fn read(
         &self,
         client: &mut impl GenericClient,
         source: Source,
         inbox: &InboxName,
-    ) -> Result<Known, Error> {
+    ) -> Result<Option<HashSet<u64>>, Error> {
         let doing = "reading the names of rejected files";
         let most = MOST_NAMES.min(NAMES_A_FILE * self.files);
         let limit = most as i64 + 1;
@@ -102,17 +118,14 @@ impl RejectedNames {
             names.insert(self.hasher.hash_one(row.get::<_, &str>("file_name")));
             count += 1;
         }
-        Ok(match count > most {
-            true => Known::TooMany,
-            false => Known::All(names),
-        })
+        Ok((count <= most).then_some(names))
     }
 
     /// Whether a file may have a rejection.
     pub(super) fn may_have(&self, name: &str) -> bool {
         match &self.known {
             Known::All(names) => names.contains(&self.hasher.hash_one(name)),
-            Known::Nothing | Known::Some | Known::TooMany => true,
+            Known::Nothing | Known::Some => true,
         }
     }
 
