@@ -83,18 +83,7 @@ pub fn month() {
     let mut hours: Vec<Instant> = Vec::new();
     let (mut loads, mut runs, mut archives) = (Vec::new(), Vec::new(), Vec::new());
     for hour in 1..=HOURS {
-        for number in 0..FILES_AN_HOUR {
-            let second = hour * 3600 + number * 3600 / FILES_AN_HOUR;
-            let at = chrono::DateTime::from_timestamp(1_700_000_000 + second as i64, 0);
-            let at = at.expect("a time").format("%Y-%m-%d %H:%M:%S").to_string();
-            let card = (number * 7919 + hour * 104_729) % 1_000_000;
-            ground.put_card(
-                &format!("{hour}-{number}.json"),
-                &at,
-                card as i64,
-                number % 2 == 0,
-            );
-        }
+        put_hours(&ground, hour, FILES_AN_HOUR);
         hours.push(Instant::now());
         loads.push(ground.run(&[]).0);
         put_new(&ground, hour);
