@@ -1,9 +1,9 @@
 //! A dimension and its events in one transaction: incoming events are written to landing, and the
 //! timelines that they touch are revised.
 //!
-//! Unless the warehouse has nothing of the entity, it is asked which of the events are loaded, then for
-//! the current versions of the keys with new ones, and for late-arriving events for the events and
-//! versions around them (see [`crate::timeline`]).
+//! The program finds out which of the events are already loaded, reads the current versions of the keys
+//! with new events, and for late-arriving events the events and versions around them (see
+//! [`crate::timeline`]). In an empty warehouse it does none of that.
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
@@ -33,7 +33,7 @@ use crate::timeline::{Contradiction, EffectiveEvent, Revision, append};
 /// few enough that they take little memory.
 const REVISIONS: usize = 8_192;
 
-/// Keys with late-arriving events that are revised together: of each, some history is read.
+/// Keys with late-arriving events that are revised together. Some history of each is in memory meanwhile.
 const LATE_REVISIONS: usize = 2_048;
 
 /// An accepted event on its way into the warehouse.
@@ -174,11 +174,12 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             .map(|(event, _)| event);
         self.see_keys(transaction, new)?;
         let mut results = Vec::with_capacity(incoming.len());
-        let (mut new, mut repeated) = (Vec::with_capacity(incoming.len()), Vec::new());
+        let mut new = Vec::with_capacity(incoming.len());
+        let (mut stored, mut repeated) = (Vec::new(), Vec::new());
         for (event, is_stored) in incoming.into_iter().zip(are_stored) {
             let identity = event.identity();
             if is_stored {
-                repeated.push((event, is_stored));
+                stored.push(event);
             } else if let Some(cause) = self.broken.get(&identity.0) {
                 let rejection = Rejection::BrokenTimeline {
                     entity: E::KIND,
@@ -189,20 +190,17 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             } else if self.loaded.insert(identity) {
                 new.push(event);
             } else {
-                repeated.push((event, is_stored));
+                repeated.push(event);
             }
         }
         let mut new = self.copy_new(transaction, new, &mut results)?;
-        let (mut loaded, mut refused) = (Vec::with_capacity(repeated.len()), Vec::new());
-        for (event, is_stored) in repeated {
-            match is_stored || self.loaded.contains(&event.identity()) {
-                true => loaded.push(event),
-                false => refused.push(event),
-            }
-        }
+        let (repeated, refused): (Vec<_>, Vec<_>) = repeated
+            .into_iter()
+            .partition(|event| self.loaded.contains(&event.identity()));
+        stored.extend(repeated);
         // Copies of events that were just refused.
         new.extend(self.copy_new(transaction, refused, &mut results)?);
-        self.compare(transaction, &loaded, &mut results)?;
+        self.compare(transaction, &stored, &mut results)?;
         self.new_events
             .extend(new.into_iter().map(|incoming| NewEvent {
                 entity_id: incoming.event.entity_id,
@@ -378,8 +376,8 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(())
     }
 
-    /// Whether each of these events is in landing. In a first load, none was before; those of the batch
-    /// are in `loaded`.
+    /// Whether each of these events is in landing, except that in a first load the events of the batch
+    /// itself are in `loaded` alone.
     fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -420,7 +418,7 @@ impl<E: Recorded> DimensionBatch<E> {
                 Compared::Copy { file_modified_at } => file_modified_at,
             };
             results.push((incoming.file, Landed::Duplicate));
-            // The same file again, above all, is no copy that could come first.
+            // A file with the same modification time takes nothing from the loaded one.
             if file_modified_at != Some(incoming.file_modified_at) {
                 copies.push(incoming);
             }

@@ -2,10 +2,12 @@
 //! versions around the touched times.
 //!
 //! Most keys have few events, and most late-arriving ones are among the latest of their key. So the
-//! latest few of each key are read at once, and time by time only what is further back.
+//! latest few events and versions of each key are read by one statement. Only for times further back
+//! the neighbours of each time are searched for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter;
 
 use chrono::{DateTime, Utc};
 use postgres::types::Type;
@@ -18,8 +20,8 @@ use super::versions::{BrokenKeys, stored_version};
 use crate::event::Recorded;
 use crate::timeline::{EffectiveEvent, Revision, StoredVersion, revise};
 
-/// Latest events of a key that are read at once: that takes as long as looking for one in the middle of
-/// the history.
+/// Latest events of a key, and latest versions, that are read by one statement: more than most keys have,
+/// and few enough that a key with a long history costs little more.
 const LATEST: usize = 16;
 
 /// The times of a key at which an event was added or moved.
@@ -32,9 +34,6 @@ pub(super) fn revise_late<E: Recorded>(
     touched: &Touched,
     broken: &mut BrokenKeys,
 ) -> Result<Vec<(i64, Revision<E>)>, Error> {
-    if touched.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut events = read_latest_events::<E>(transaction, touched)?;
     let mut versions = read_latest_versions::<E>(transaction, &mut events)?;
     let further_back: Touched = touched
@@ -119,14 +118,12 @@ fn read_latest_events<E: Recorded>(
         for event in &mut effective {
             event.touched = times.contains(&event.at);
         }
-        let are_touched: Vec<bool> = effective.iter().map(|event| event.touched).collect();
-        let mut positions = 0..are_touched.len();
-        effective.retain(|_| {
-            positions.next().is_some_and(|position| {
-                let around = position.saturating_sub(1)..(position + 2).min(are_touched.len());
-                are_touched[around].contains(&true)
-            })
-        });
+        let are_touched: Vec<bool> = iter::once(false)
+            .chain(effective.iter().map(|event| event.touched))
+            .chain(iter::once(false))
+            .collect();
+        let mut are_around = are_touched.windows(3).map(|three| three.contains(&true));
+        effective.retain(|_| are_around.next().unwrap_or(false));
         events.insert(*entity_id, Ok(effective));
     }
     Ok(events)
