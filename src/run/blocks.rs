@@ -30,7 +30,7 @@ const SLOW_FILE: Duration = Duration::from_micros(50);
 const BLOCK: usize = 16;
 
 /// Files that a thread takes at once when a batch is read again.
-const PART: usize = 256;
+const RANGE_FILES: usize = 256;
 
 /// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
 const READ_AHEAD_BYTES: usize = 16 << 20;
@@ -202,11 +202,11 @@ pub(super) fn read_again(
     options: &Options,
     chunks: &[(usize, Range<usize>)],
 ) -> Result<VecDeque<Chunk>, FolderError> {
-    let parts = chunks.iter().flat_map(|(folder, range)| {
-        let starts = range.clone().step_by(PART);
-        starts.map(|start| (*folder, start..range.end.min(start + PART)))
+    let ranges = chunks.iter().flat_map(|(folder, range)| {
+        let starts = range.clone().step_by(RANGE_FILES);
+        starts.map(|start| (*folder, start..range.end.min(start + RANGE_FILES)))
     });
-    let read_part = |(folder, range): (usize, Range<usize>)| {
+    let read_range = |(folder, range): (usize, Range<usize>)| {
         let scan: &FolderScan = &scans[folder];
         let files = scan.listing.files(range).iter();
         let mut buffer = BytesMut::new();
@@ -214,12 +214,12 @@ pub(super) fn read_again(
             .map(|listed| read(scan, listed, options, &mut buffer))
             .collect::<Result<Vec<File>, FolderError>>()
     };
-    let mut parts = cores::each_with(READERS, parts, read_part).into_iter();
+    let mut ranges = cores::each_with(READERS, ranges, read_range).into_iter();
     let mut read = VecDeque::with_capacity(chunks.len());
     for (folder, range) in chunks {
         let mut files = Vec::with_capacity(range.len());
-        for part in parts.by_ref().take(range.len().div_ceil(PART)) {
-            files.extend(part?);
+        for range_files in ranges.by_ref().take(range.len().div_ceil(RANGE_FILES)) {
+            files.extend(range_files?);
         }
         read.push_back(Chunk {
             folder: *folder,
