@@ -28,8 +28,8 @@ pub fn each<S: Send, R: Send>(
     each_with(count(), shares, work)
 }
 
-/// The same with so many threads: more than there are cores, where each waits for a disk. This one first
-/// makes all shares, which may take its time, while the others begin to work.
+/// The same with so many threads: more than there are cores, where each waits for a disk. This thread first
+/// produces all shares, while the others already work on them.
 pub fn each_with<S: Send, R: Send>(
     threads: usize,
     shares: impl Iterator<Item = S>,

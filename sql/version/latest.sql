@@ -1,4 +1,4 @@
--- The latest versions of these keys, so many of each at most. The searches start at the current version: Citus takes a
+-- The latest versions of these keys, at most $2 of each. The searches start at the current version: Citus takes a
 -- lateral search from a distributed table and none from `unnest`.
 with touched as materialized (
   select entity_id from unnest($1::bigint[]) as touched (entity_id)

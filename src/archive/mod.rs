@@ -44,7 +44,8 @@ use packer::Packer;
 use packing::Archives;
 use portion::{Candidates, Portion};
 
-/// Names that are listed at a time, in whole blocks. They take some four megabytes, however many the folder has.
+/// Names that are listed at a time, in whole blocks. They take some four megabytes, however many the
+/// folder has.
 const NAMES: usize = 65_536;
 
 /// How long the next files are waited for before a signal is noticed.

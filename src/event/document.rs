@@ -38,7 +38,7 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Finds the two objects of an event in the bytes of a file.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Document<'a>, Refusal> {
-        // If it has no fields, it is parsed again as one JSON value, to find the reason.
+        // If that fails, the document is parsed as one JSON value, which finds the reason.
         let mut rest = match serde_json::from_str(syntax::text(bytes)?) {
             Ok(Entries(entries)) => Fields::of("", entries)?,
             Err(_) => Fields::parse("", syntax::json(bytes)?)?,

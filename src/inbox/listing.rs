@@ -128,8 +128,8 @@ impl Folder {
         })
     }
 
-    /// Stats files by name, and keeps those that [`Folder::scan`] keeps. Other threads begin with that
-    /// while this one goes on with the names.
+    /// Stats files by name, and keeps those that [`Folder::scan`] keeps. Other threads stat files while
+    /// this one is still listing names.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ pub struct Names<'f> {
     entries: Option<Dir>,
     /// Names of the next block.
     block: usize,
-    /// Where a block is put together, so that what is kept of it is as long as it has to be.
+    /// Buffer in which a block is built, so that the block itself has no spare capacity.
     names: Vec<u8>,
 }
 

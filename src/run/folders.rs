@@ -27,7 +27,7 @@ pub(super) struct FolderBatch {
 }
 
 impl FolderBatch {
-    /// A folder in a batch of this run, which knows these rejected files of it.
+    /// A folder in a batch. `rejected` is what the run knows of its rejected files so far.
     pub(super) fn new(
         run_id: i64,
         scan: &FolderScan,
@@ -119,8 +119,9 @@ impl FolderState {
         self.pass_ignored(passed);
     }
 
-    /// Passes the files that are never read, as far as the run has come: to a change time, or past every
-    /// file. The offset must not go ahead of files that are still to be read.
+    /// Counts files that are never read as processed: those that changed up to this time, or all of them
+    /// once every other file is processed or pending. Otherwise the offset would pass files that are
+    /// still to be read.
     pub(super) fn pass_ignored(&mut self, passed: Option<FileTime>) {
         let is_read = self.progress.remaining == self.ignored.len() as i64;
         while let Some(file) = self

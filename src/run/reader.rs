@@ -26,8 +26,9 @@ const GROW_AFTER: Duration = Duration::from_millis(2);
 /// them, few enough that the database has something to do soon.
 const CHUNK_FILES: usize = 4_096;
 
-/// Most files of a chunk, if so many are there already. They are sorted by key, so the more of them there
-/// are, the more fall on one page of the database, which has not all pages of a large table in memory.
+/// Most files of a chunk, taken if they have been read already. Events of a chunk are written in the order
+/// of their keys, so in a large chunk more of them share a page of a table. That matters once the tables
+/// are larger than the server's memory. Larger chunks take more memory here.
 const LARGE_CHUNK_FILES: usize = 8_192;
 
 /// Bytes of documents after which a chunk ends. One parameter of a statement can hold them all:

@@ -45,7 +45,8 @@ pub(super) struct FolderState {
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
     /// checkpoint is saved.
     pub(super) recent: Vec<RecentFile>,
-    /// Links and the like, which are never read and that the run has not passed yet; the latest first.
+    /// Links and the like, which are never read, and which do not count as processed yet; the latest
+    /// first.
     pub(super) ignored: Vec<RecentFile>,
     /// Files that were left pending.
     pub(super) pending: Vec<PendingFile>,

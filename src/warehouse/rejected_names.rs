@@ -1,8 +1,8 @@
-//! Which files of a folder may have a rejection: a run that loads many files asks the warehouse for all
-//! their names once, and not for each of its files.
+//! Which files of a folder may have a rejection: a run that loads many files reads the names of all
+//! rejected files once, and does not look up each of its files.
 //!
-//! Only the run that has claimed a folder rejects files of it, so what it knows stays true until it ends.
-//! A rejection that somebody resolves meanwhile is asked for in vain.
+//! Only the run that has claimed a folder rejects files of it, so no name is missing until the run ends.
+//! If somebody resolves a rejection meanwhile, its file is looked up in vain.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -15,35 +15,35 @@ use super::error::{Doing, Error};
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 
-/// Files of a run from which on the names are read; fewer are looked up. If there are too many names for
-/// so few files, they are read once the run has met twice as many.
+/// Files of a run from which on the names are read; fewer files are looked up. If there are too many names,
+/// the run tries again once it has seen twice as many files.
 const MANY_FILES: usize = 4_096;
 
-/// Most names that are kept, 8 bytes of each; where there are more, every file is looked up.
+/// Most names that are kept, each as a fingerprint of 8 bytes. With more rejections every file is looked up.
 const MOST_NAMES: usize = 1_000_000;
 
-/// Most names that are read for each file that the run has met: reading them in vain takes no more than a
-/// few times as long as looking those files up.
+/// Most names that are read for each file that the run has seen, so that reading too many of them in vain
+/// stays in proportion to looking the files up.
 const NAMES_A_FILE: usize = 4;
 
 /// The names of the rejected files of one folder, as far as they are known.
 #[derive(Debug)]
 pub struct RejectedNames {
     known: Known,
-    /// Files that the run has met so far.
+    /// Files that the run has seen so far.
     files: usize,
     /// Files from which on the names are read.
     read_from: usize,
-    /// By which names become fingerprints. Two names may share one: a file is then looked up in vain.
+    /// Makes the fingerprints. If two names have the same one, a file is looked up in vain.
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 enum Known {
     Nothing,
-    /// There are some.
+    /// There are some rejections.
     Some,
-    /// These are all.
+    /// The fingerprints of all names.
     All(HashSet<u64>),
 }
 
@@ -59,7 +59,7 @@ impl Default for RejectedNames {
 }
 
 impl RejectedNames {
-    /// Reads the names once the run has met many files, of which these are so many.
+    /// Counts so many more files of the run, and reads the names once there are many files.
     ///
     /// # Errors
     ///

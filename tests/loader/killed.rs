@@ -323,8 +323,8 @@ fn a_run_killed_between_two_batches_keeps_the_first_one() {
     books::check(&loader);
 }
 
-/// The newest file is one that is never read, such as a link: the offset must not pass the files that
-/// come before it and are still to be read.
+/// A link is never read. If it is the newest file, the offset must not pass the older files that are still
+/// to be read.
 #[test]
 fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
     let loader = Loader::new();

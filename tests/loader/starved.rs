@@ -19,7 +19,7 @@ use crate::server::{is_root, server};
 const STRANGER: u32 = 64_001;
 
 /// Most memory that a run over the growing files may take, in KiB: less than these, and more than a
-/// batch (64 MiB), what is read ahead (40 MiB), a chunk and what the allocator keeps (170 MiB were seen).
+/// batch (64 MiB), what is read ahead (32 MiB), a chunk and what the allocator keeps (170 MiB were seen).
 const MEMORY_LIMIT: u64 = 224 << 10;
 
 /// How long a run may take to end once it is asked to.
