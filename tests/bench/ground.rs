@@ -29,6 +29,9 @@ fn server() -> &'static Server {
 /// Ticks in a second of the processor times that the kernel shows.
 const TICKS: u64 = 100;
 
+/// How long the server takes, at most, to notice that a session has ended; before, its time does not count.
+const NOTICED_AFTER: Duration = Duration::from_secs(1);
+
 /// The seed of everything random.
 const SEED: &str = "7";
 
@@ -203,15 +206,26 @@ impl Ground {
         let folder: String = row.expect("the superuser may").get(0);
         let pid = fs::read_to_string(format!("{folder}/postmaster.pid")).expect("the server runs");
         let pid = pid.lines().next().expect("a number");
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the server runs");
-        let (_, fields) = stat.rsplit_once(") ").expect("the kernel's format");
-        let ticks: u64 = fields
-            .split(' ')
-            .skip(13)
-            .take(2)
-            .filter_map(|ticks| ticks.parse::<u64>().ok())
-            .sum();
-        Duration::from_millis(ticks * 1_000 / TICKS)
+        let time_of_ended = || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the server runs");
+            let (_, fields) = stat.rsplit_once(") ").expect("the kernel's format");
+            let ticks: u64 = fields
+                .split(' ')
+                .skip(13)
+                .take(2)
+                .filter_map(|ticks| ticks.parse::<u64>().ok())
+                .sum();
+            Duration::from_millis(ticks * 1_000 / TICKS)
+        };
+        let mut time = time_of_ended();
+        loop {
+            std::thread::sleep(NOTICED_AFTER);
+            let later = time_of_ended();
+            if later == time {
+                return time;
+            }
+            time = later;
+        }
     }
 
     /// The folder of the archives.
