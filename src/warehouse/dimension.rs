@@ -3,7 +3,8 @@
 //!
 //! The program finds out which of the events are already loaded, reads the current versions of the keys
 //! with new events, and for late-arriving events the events and versions around them (see
-//! [`crate::timeline`]). In an empty warehouse it does none of that.
+//! [`crate::timeline`]). It does none of that for keys above all that the warehouse has: new cards, and
+//! everything in a first load.
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
@@ -100,16 +101,16 @@ for_each_entity!(define_constructor);
 struct DimensionBatch<E> {
     layout: Layout,
     run_id: i64,
-    /// Whether the warehouse had nothing of the entity before this transaction; unknown before the
-    /// first events.
-    was_empty: Option<bool>,
+    /// The highest key that the warehouse had before this transaction, `None` if it had none; unknown
+    /// before the first events. It is asked nothing about keys above.
+    highest_key: Option<Option<i64>>,
     /// Keys with new events, or with one that may have moved.
     seen: HashSet<i64>,
     /// Those of them that have versions, as they were before this transaction.
     known: HashMap<i64, CurrentVersion<E>>,
     /// Keys whose versions cannot be updated, with the reason.
     broken: HashMap<i64, String>,
-    /// Identities of the events that were written, those of earlier chunks only in a first load.
+    /// Identities of the events that were written.
     loaded: HashSet<Identity>,
     /// The states that those events report.
     new_events: Vec<NewEvent<E>>,
@@ -133,7 +134,7 @@ impl<E: Recorded> DimensionBatch<E> {
         DimensionBatch {
             layout,
             run_id,
-            was_empty: None,
+            highest_key: None,
             seen: HashSet::new(),
             known: HashMap::new(),
             broken: broken
@@ -326,13 +327,11 @@ impl<E: Recorded> DimensionBatch<E> {
     where
         E: 'i,
     {
-        if self.was_empty == Some(true) {
-            return Ok(());
-        }
+        let highest_key = self.highest_key.flatten();
         let keys: Vec<i64> = incoming
             .into_iter()
             .map(|incoming| incoming.event.entity_id)
-            .filter(|entity_id| self.seen.insert(*entity_id))
+            .filter(|entity_id| Some(*entity_id) <= highest_key && self.seen.insert(*entity_id))
             .collect();
         if keys.is_empty() {
             return Ok(());
@@ -376,24 +375,23 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(())
     }
 
-    /// Whether each of these events is in landing, except that in a first load the events of the batch
-    /// itself are in `loaded` alone.
+    /// Whether each of these events, sorted by key, is in landing, except that events of this batch with
+    /// keys above all earlier ones are in `loaded` alone.
     fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,
         incoming: &[Incoming<'_, E>],
     ) -> Result<Vec<bool>, Error> {
-        let was_empty = match self.was_empty {
-            Some(was_empty) => was_empty,
-            None => is_empty::<E>(transaction)?,
+        let highest_key = match self.highest_key {
+            Some(highest_key) => highest_key,
+            None => highest_key::<E>(transaction)?,
         };
-        self.was_empty = Some(was_empty);
-        if was_empty {
-            return Ok(vec![false; incoming.len()]);
-        }
-        // Those of earlier chunks are found in landing.
-        self.loaded.clear();
-        are_loaded(transaction, incoming)
+        self.highest_key = Some(highest_key);
+        let earlier =
+            incoming.partition_point(|incoming| Some(incoming.event.entity_id) <= highest_key);
+        let mut are_stored = are_loaded(transaction, &incoming[..earlier])?;
+        are_stored.resize(incoming.len(), false);
+        Ok(are_stored)
     }
 
     /// Tells duplicates from conflicts among events whose identity is already loaded, and notes the
@@ -432,15 +430,13 @@ impl<E: Recorded> DimensionBatch<E> {
     }
 }
 
-/// Whether the warehouse has nothing of an entity.
-fn is_empty<E: Recorded>(transaction: &mut Transaction<'_>) -> Result<bool, Error> {
-    for any in [statement::EVENT_ANY, statement::VERSION_ANY] {
-        let found = transaction
-            .query_typed_opt(&statement::fill(any, E::KIND), &[])
-            .doing("looking for earlier events")?;
-        if found.is_some() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// The highest key of an entity in the warehouse, `None` if it has nothing of it.
+fn highest_key<E: Recorded>(transaction: &mut Transaction<'_>) -> Result<Option<i64>, Error> {
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_HIGHEST_KEY, E::KIND),
+            &[],
+        )
+        .doing("looking for earlier events")?;
+    Ok(rows.iter().filter_map(|row| row.get("entity_id")).max())
 }

@@ -42,6 +42,9 @@ pub(super) fn are_loaded<E: Recorded>(
     transaction: &mut Transaction<'_>,
     events: &[Incoming<'_, E>],
 ) -> Result<Vec<bool>, Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
     let (keys, ids): (Vec<i64>, Vec<Uuid>) = events.iter().map(Incoming::identity).unzip();
     let rows = transaction
         .query_typed(

@@ -24,10 +24,10 @@ macro_rules! statements {
 }
 
 statements! {
-    EVENT_ANY "event/any.sql"
     EVENT_COMPARE "event/compare.sql"
     EVENT_COPY "event/copy.sql"
     EVENT_EFFECTIVE "event/effective.sql"
+    EVENT_HIGHEST_KEY "event/highest_key.sql"
     EVENT_KEYS "event/keys.sql"
     EVENT_KNOWN "event/known.sql"
     EVENT_LATEST "event/latest.sql"
@@ -41,7 +41,6 @@ statements! {
     RECONCILE_DELETE_LOADED "reconcile/delete_loaded.sql"
     STATUS_DIMENSION "status/dimension.sql"
     VERSION_ADVANCE_KEY_SEQUENCE "version/advance_key_sequence.sql"
-    VERSION_ANY "version/any.sql"
     VERSION_BETWEEN "version/between.sql"
     VERSION_COPY "version/copy.sql"
     VERSION_CURRENT "version/current.sql"
