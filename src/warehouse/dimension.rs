@@ -1,24 +1,22 @@
 //! A dimension and its events in one transaction: incoming events are written to landing, and the
 //! timelines that they touch are revised.
 //!
-//! The program finds out which of the events are already loaded, reads the current versions of the keys
-//! with new events, and for late-arriving events the events and versions around them (see
-//! [`crate::timeline`]). It does none of that for keys above all that the warehouse has: new cards, and
+//! The program finds out which of the events are already loaded, and at the end of the transaction reads
+//! the current versions of the keys with new events, and for late-arriving events the events and versions
+//! around them (see [`crate::timeline`]). It does none of that for keys above all that the warehouse has: new cards, and
 //! everything in a first load.
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
 
 use std::collections::{HashMap, HashSet};
-use std::mem;
 
 use chrono::{DateTime, Utc};
 use postgres::Transaction;
-use postgres::types::Type;
 use uuid::Uuid;
 
 use super::cluster::Layout;
-use super::current::{CurrentVersion, current_version};
+use super::current::current_versions;
 use super::error::{Doing, Error};
 use super::incoming::{
     Compared, Identity, Incoming, are_loaded, compare_events, copy_events, precede_events,
@@ -28,10 +26,10 @@ use super::statement;
 use super::versions::{self, BrokenKeys, ReviseError, Revised};
 use crate::entity::{Kind, for_each_entity};
 use crate::event::{AnyEvent, Recorded, Rejection};
-use crate::timeline::{Contradiction, EffectiveEvent, Revision, append};
+use crate::timeline::{EffectiveEvent, Revision, append};
 
-/// Keys whose revisions are written together: enough that a round trip costs nothing beside them,
-/// few enough that they take little memory.
+/// Keys whose current versions are read, and whose revisions are written, together: enough that a round trip
+/// costs nothing beside them, few enough that they take little memory.
 const REVISIONS: usize = 8_192;
 
 /// Keys with late-arriving events that are revised together. Some history of each is in memory meanwhile.
@@ -104,11 +102,7 @@ struct DimensionBatch<E> {
     /// The highest key that the warehouse had before this transaction, `None` if it had none; unknown
     /// before the first events. It is asked nothing about keys above.
     highest_key: Option<Option<i64>>,
-    /// Keys with new events, or with one that may have moved.
-    seen: HashSet<i64>,
-    /// Those of them that have versions, as they were before this transaction.
-    known: HashMap<i64, CurrentVersion<E>>,
-    /// Keys whose versions cannot be updated, with the reason.
+    /// Keys of which nothing new is loaded, with the reason.
     broken: HashMap<i64, String>,
     /// Identities of the events that were written.
     loaded: HashSet<Identity>,
@@ -135,8 +129,6 @@ impl<E: Recorded> DimensionBatch<E> {
             layout,
             run_id,
             highest_key: None,
-            seen: HashSet::new(),
-            known: HashMap::new(),
             broken: broken
                 .map(|((_, entity_id), cause)| (*entity_id, cause.clone()))
                 .collect(),
@@ -168,12 +160,6 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         // changed.
         incoming.sort_by_cached_key(Incoming::identity);
         let are_stored = self.are_stored(transaction, &incoming)?;
-        let new = incoming
-            .iter()
-            .zip(&are_stored)
-            .filter(|(_, is_stored)| !**is_stored)
-            .map(|(event, _)| event);
-        self.see_keys(transaction, new)?;
         let mut results = Vec::with_capacity(incoming.len());
         let mut new = Vec::with_capacity(incoming.len());
         let (mut stored, mut repeated) = (Vec::new(), Vec::new());
@@ -214,13 +200,8 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
     }
 
     fn revise(self: Box<Self>, transaction: &mut Transaction<'_>) -> Result<Revised, ReviseError> {
-        let DimensionBatch {
-            layout,
-            mut known,
-            mut new_events,
-            moved: mut late,
-            ..
-        } = *self;
+        let highest_key = self.highest_key.flatten();
+        let (layout, mut new_events, mut late) = (self.layout, self.new_events, self.moved);
         // In the order that decides between events of one time: the last one is effective.
         new_events.sort_unstable_by_key(|event| {
             (
@@ -232,36 +213,53 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         });
         let mut broken = BrokenKeys::new();
         let mut revised = Revised::default();
-        let mut revisions: Vec<(i64, Revision<E>)> = Vec::new();
-        let mut new_events = new_events.into_iter().peekable();
-        while let Some(entity_id) = new_events.peek().map(|event| event.entity_id) {
-            let mut effective: Vec<EffectiveEvent<E>> = Vec::new();
-            while let Some(event) = new_events.next_if(|event| event.entity_id == entity_id) {
-                effective.pop_if(|last| last.at == event.event_at);
-                effective.push(EffectiveEvent {
-                    at: event.event_at,
-                    event_id: event.event_id,
-                    state: event.state,
-                    touched: true,
-                });
+        let mut new_events = new_events.into_iter();
+        while !new_events.as_slice().is_empty() {
+            let by_key = new_events
+                .as_slice()
+                .chunk_by(|one, next| one.entity_id == next.entity_id);
+            let events = by_key.take(REVISIONS).map(<[NewEvent<E>]>::len).sum();
+            let may_have_version = |event: &&NewEvent<E>| {
+                Some(event.entity_id) <= highest_key && !late.contains_key(&event.entity_id)
+            };
+            let identities = new_events.as_slice()[..events]
+                .iter()
+                .filter(may_have_version)
+                .map(|event| (event.entity_id, event.event_id));
+            let mut current = current_versions::<E>(transaction, identities)?;
+            let mut revisions: Vec<(i64, Revision<E>)> = Vec::new();
+            let mut events = new_events.by_ref().take(events).peekable();
+            while let Some(entity_id) = events.peek().map(|event| event.entity_id) {
+                let mut effective: Vec<EffectiveEvent<E>> = Vec::new();
+                while let Some(event) = events.next_if(|event| event.entity_id == entity_id) {
+                    effective.pop_if(|last| last.at == event.event_at);
+                    effective.push(EffectiveEvent {
+                        at: event.event_at,
+                        event_id: event.event_id,
+                        state: event.state,
+                        touched: true,
+                    });
+                }
+                let current = match current.remove(&entity_id).transpose() {
+                    Ok(current) => current,
+                    Err(cause) => {
+                        broken.insert((E::KIND, entity_id), cause);
+                        continue;
+                    }
+                };
+                let appends = current
+                    .as_ref()
+                    .is_none_or(|current| effective[0].at > current.latest_event_at);
+                if appends && !late.contains_key(&entity_id) {
+                    let current = current.map(|current| current.version);
+                    revisions.push((entity_id, append(current, effective)));
+                } else {
+                    let touched = late.entry(entity_id).or_default();
+                    touched.extend(effective.iter().map(|event| event.at));
+                }
             }
-            let current = known.remove(&entity_id);
-            let appends = current
-                .as_ref()
-                .is_none_or(|current| effective[0].at > current.latest_event_at);
-            if appends && !late.contains_key(&entity_id) {
-                let current = current.map(|current| current.version);
-                revisions.push((entity_id, append(current, effective)));
-            } else {
-                let touched = late.entry(entity_id).or_default();
-                touched.extend(effective.iter().map(|event| event.at));
-            }
-            if revisions.len() == REVISIONS {
-                let chunk = mem::take(&mut revisions);
-                revised += versions::write(transaction, &chunk, layout, &mut broken)?;
-            }
+            revised += versions::write(transaction, &revisions, layout, &mut broken)?;
         }
-        revised += versions::write(transaction, &revisions, layout, &mut broken)?;
         let mut late = late.into_iter().peekable();
         while late.peek().is_some() {
             let touched = late.by_ref().take(LATE_REVISIONS).collect();
@@ -317,64 +315,6 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(taken)
     }
 
-    /// Notes the state of keys that are seen for the first time, as it was before this transaction:
-    /// none of their events is written or moved yet.
-    fn see_keys<'i, 'f: 'i>(
-        &mut self,
-        transaction: &mut Transaction<'_>,
-        incoming: impl IntoIterator<Item = &'i Incoming<'f, E>>,
-    ) -> Result<(), Error>
-    where
-        E: 'i,
-    {
-        let highest_key = self.highest_key.flatten();
-        let keys: Vec<i64> = incoming
-            .into_iter()
-            .map(|incoming| incoming.event.entity_id)
-            .filter(|entity_id| Some(*entity_id) <= highest_key && self.seen.insert(*entity_id))
-            .collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::VERSION_CURRENT, E::KIND),
-                &[(&keys, Type::INT8_ARRAY)],
-            )
-            .doing("reading the current versions")?;
-        let mut with_version: HashSet<i64> = HashSet::with_capacity(rows.len());
-        for row in &rows {
-            let entity_id = row.get("entity_id");
-            with_version.insert(entity_id);
-            match current_version(row) {
-                Ok(current) => {
-                    self.known.insert(entity_id, current);
-                }
-                Err(cause) => {
-                    self.broken.entry(entity_id).or_insert(cause);
-                }
-            }
-        }
-        let without: Vec<i64> = keys
-            .into_iter()
-            .filter(|entity_id| !with_version.contains(entity_id))
-            .collect();
-        if without.is_empty() {
-            return Ok(());
-        }
-        let rows = transaction
-            .query_typed(
-                &statement::fill(statement::EVENT_KEYS, E::KIND),
-                &[(&without, Type::INT8_ARRAY)],
-            )
-            .doing("looking for events of keys without a version")?;
-        for row in &rows {
-            let cause = Contradiction::NoCurrentVersion.to_string();
-            self.broken.entry(row.get("entity_id")).or_insert(cause);
-        }
-        Ok(())
-    }
-
     /// Whether each of these events, sorted by key, is in landing, except that events of this batch with
     /// keys above all earlier ones are in `loaded` alone.
     fn are_stored(
@@ -421,7 +361,6 @@ impl<E: Recorded> DimensionBatch<E> {
                 copies.push(incoming);
             }
         }
-        self.see_keys(transaction, copies.iter().copied())?;
         copies.retain(|copy| !self.broken.contains_key(&copy.event.entity_id));
         for (entity_id, event_at) in precede_events(transaction, &copies)? {
             self.moved.entry(entity_id).or_default().insert(event_at);
