@@ -166,7 +166,8 @@ impl FolderState {
     }
 
     /// Advances the checkpoint of the folder; where the offset stays, adds to its counters. The state
-    /// is then that of the next batch.
+    /// is then that of the next batch. Only the last one forgets files, since it has to read the names of
+    /// all that are remembered.
     ///
     /// # Errors
     ///
@@ -184,7 +185,9 @@ impl FolderState {
         if !self.progress.plan().advances {
             return checkpoints::count(transaction, source, inbox, counts, newest_event_at);
         }
-        if let Some(offset) = self.progress.offset() {
+        if let Some(offset) = self.progress.offset()
+            && self.progress.remaining == 0
+        {
             let horizon = offset.before(options.overlap);
             forget_files(transaction, source, inbox, horizon)?;
         }
