@@ -86,10 +86,13 @@ impl<'b> Batch<'b> {
         chunk: &mut Chunk,
     ) -> Result<(), Error> {
         let mut events: BTreeMap<Kind, Vec<(usize, AnyEvent)>> = BTreeMap::new();
+        let files = chunk.files.len();
         for (position, file) in chunk.files.iter_mut().enumerate() {
             match mem::replace(&mut file.outcome, Outcome::Loaded) {
                 Outcome::Accepted(event) => {
-                    let of_kind = events.entry(event.kind()).or_default();
+                    let of_kind = events
+                        .entry(event.kind())
+                        .or_insert_with(|| Vec::with_capacity(files));
                     of_kind.push((position, event));
                 }
                 other => file.outcome = other,

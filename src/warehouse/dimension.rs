@@ -145,16 +145,17 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         transaction: &mut Transaction<'_>,
         events: &mut dyn Iterator<Item = IncomingEvent<'_>>,
     ) -> Result<Vec<(usize, Landed)>, Error> {
-        let mut incoming: Vec<Incoming<'_, E>> = events
-            .filter_map(|incoming| {
-                Some(Incoming {
-                    event: E::unwrap(incoming.event)?,
-                    file: incoming.file,
-                    file_name: incoming.file_name,
-                    file_modified_at: incoming.file_modified_at,
-                })
+        // In one piece: growing it would copy it again and again.
+        let mut incoming: Vec<Incoming<'_, E>> =
+            Vec::with_capacity(events.size_hint().1.unwrap_or_default());
+        incoming.extend(events.filter_map(|incoming| {
+            Some(Incoming {
+                event: E::unwrap(incoming.event)?,
+                file: incoming.file,
+                file_name: incoming.file_name,
+                file_modified_at: incoming.file_modified_at,
             })
-            .collect();
+        }));
         // In the order of the primary key, so that neighbouring rows are written to neighbouring
         // pages. The sort is stable: events with one identity stay in the order in which their files
         // changed.
