@@ -373,10 +373,7 @@ impl<E: Recorded> DimensionBatch<E> {
 /// The highest key of an entity in the warehouse, `None` if it has nothing of it.
 fn highest_key<E: Recorded>(transaction: &mut Transaction<'_>) -> Result<Option<i64>, Error> {
     let rows = transaction
-        .query_typed(
-            &statement::fill(statement::EVENT_HIGHEST_KEY, E::KIND),
-            &[],
-        )
+        .query_typed(&statement::fill(statement::EVENT_HIGHEST_KEY, E::KIND), &[])
         .doing("looking for earlier events")?;
     Ok(rows.iter().filter_map(|row| row.get("entity_id")).max())
 }
