@@ -10,6 +10,7 @@
 //! refuses to change them, the key is broken: its new events are rejected.
 
 use std::collections::{HashMap, HashSet};
+use std::iter::Peekable;
 
 use chrono::{DateTime, Utc};
 use postgres::Transaction;
@@ -31,6 +32,11 @@ use crate::timeline::{EffectiveEvent, Revision, append};
 /// Keys whose current versions are read, and whose revisions are written, together: enough that a round trip
 /// costs nothing beside them, few enough that they take little memory.
 const REVISIONS: usize = 8_192;
+
+/// Events of the keys that are asked for together, at most: the database makes a hash of them in its
+/// smallest usual memory for one (4 MB). One key that has more in a batch is revised as if they were late,
+/// which asks for their times and not for their ids.
+const ASKED_EVENTS: usize = 16_384;
 
 /// Keys with late-arriving events that are revised together. Some history of each is in memory meanwhile.
 const LATE_REVISIONS: usize = 2_048;
@@ -202,6 +208,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
 
     fn revise(self: Box<Self>, transaction: &mut Transaction<'_>) -> Result<Revised, ReviseError> {
         let highest_key = self.highest_key.flatten();
+        let is_new_key = |entity_id: i64| Some(entity_id) > highest_key;
         let (layout, mut new_events, mut late) = (self.layout, self.new_events, self.moved);
         // In the order that decides between events of one time: the last one is effective.
         new_events.sort_unstable_by_key(|event| {
@@ -216,31 +223,18 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         let mut revised = Revised::default();
         let mut new_events = new_events.into_iter();
         while !new_events.as_slice().is_empty() {
-            let by_key = new_events
-                .as_slice()
-                .chunk_by(|one, next| one.entity_id == next.entity_id);
-            let events = by_key.take(REVISIONS).map(<[NewEvent<E>]>::len).sum();
-            let may_have_version = |event: &&NewEvent<E>| {
-                Some(event.entity_id) <= highest_key && !late.contains_key(&event.entity_id)
+            let of_keys = of_next_keys(new_events.as_slice());
+            let is_asked = |entity_id: i64, late: &Touched| {
+                of_keys <= ASKED_EVENTS && !is_new_key(entity_id) && !late.contains_key(&entity_id)
             };
-            let identities = new_events.as_slice()[..events]
+            let asked = new_events.as_slice()[..of_keys]
                 .iter()
-                .filter(may_have_version)
+                .filter(|event| is_asked(event.entity_id, &late))
                 .map(|event| (event.entity_id, event.event_id));
-            let mut current = current_versions::<E>(transaction, identities)?;
+            let mut current = current_versions::<E>(transaction, asked)?;
             let mut revisions: Vec<(i64, Revision<E>)> = Vec::new();
-            let mut events = new_events.by_ref().take(events).peekable();
-            while let Some(entity_id) = events.peek().map(|event| event.entity_id) {
-                let mut effective: Vec<EffectiveEvent<E>> = Vec::new();
-                while let Some(event) = events.next_if(|event| event.entity_id == entity_id) {
-                    effective.pop_if(|last| last.at == event.event_at);
-                    effective.push(EffectiveEvent {
-                        at: event.event_at,
-                        event_id: event.event_id,
-                        state: event.state,
-                        touched: true,
-                    });
-                }
+            let mut events = new_events.by_ref().take(of_keys).peekable();
+            while let Some((entity_id, effective)) = next_effective(&mut events) {
                 let current = match current.remove(&entity_id).transpose() {
                     Ok(current) => current,
                     Err(cause) => {
@@ -248,10 +242,12 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                         continue;
                     }
                 };
-                let appends = current
-                    .as_ref()
-                    .is_none_or(|current| effective[0].at > current.latest_event_at);
-                if appends && !late.contains_key(&entity_id) {
+                let appends = match &current {
+                    Some(current) => effective[0].at > current.latest_event_at,
+                    // It has nothing in the warehouse.
+                    None => is_new_key(entity_id) || is_asked(entity_id, &late),
+                };
+                if appends {
                     let current = current.map(|current| current.version);
                     revisions.push((entity_id, append(current, effective)));
                 } else {
@@ -368,6 +364,38 @@ impl<E: Recorded> DimensionBatch<E> {
         }
         Ok(())
     }
+}
+
+/// How many of these events, which are in the order of their keys, are of the next keys to be revised
+/// together.
+fn of_next_keys<E>(events: &[NewEvent<E>]) -> usize {
+    let by_key = events.chunk_by(|one, next| one.entity_id == next.entity_id);
+    let mut of_keys = 0;
+    for of_key in by_key.take(REVISIONS) {
+        if of_keys > 0 && of_keys + of_key.len() > ASKED_EVENTS {
+            break;
+        }
+        of_keys += of_key.len();
+    }
+    of_keys
+}
+
+/// Takes the next key and its effective events, in order.
+fn next_effective<E>(
+    events: &mut Peekable<impl Iterator<Item = NewEvent<E>>>,
+) -> Option<(i64, Vec<EffectiveEvent<E>>)> {
+    let entity_id = events.peek()?.entity_id;
+    let mut effective: Vec<EffectiveEvent<E>> = Vec::new();
+    while let Some(event) = events.next_if(|event| event.entity_id == entity_id) {
+        effective.pop_if(|last| last.at == event.event_at);
+        effective.push(EffectiveEvent {
+            at: event.event_at,
+            event_id: event.event_id,
+            state: event.state,
+            touched: true,
+        });
+    }
+    Some((entity_id, effective))
 }
 
 /// The highest key of an entity in the warehouse, `None` if it has nothing of it.

@@ -10,6 +10,7 @@ mod acceptance;
 mod address;
 mod archive;
 mod books;
+mod busy_key;
 mod claims;
 mod clock;
 mod cluster;
