@@ -7,7 +7,7 @@ use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
 use super::options::Options;
-use super::scan::{FolderScan, FolderState};
+use super::scan::{FORGET_AFTER, FolderScan, FolderState};
 use crate::clock::FileTime;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
@@ -156,6 +156,7 @@ impl FolderState {
             forget_files(transaction, source, inbox, everything)?;
             self.forgets_all = false;
         }
+        self.unforgotten += recent.len();
         match self.progress.offset() {
             Some(offset) => {
                 let horizon = offset.before(options.overlap);
@@ -166,8 +167,8 @@ impl FolderState {
     }
 
     /// Advances the checkpoint of the folder; where the offset stays, adds to its counters. The state
-    /// is then that of the next batch. Only the last one forgets files, since it has to read the names of
-    /// all that are remembered.
+    /// is then that of the next batch. Files that have fallen out of the range are forgotten once nothing
+    /// remains, and in a long run now and then: to find them, the database reads all that are remembered.
     ///
     /// # Errors
     ///
@@ -185,11 +186,11 @@ impl FolderState {
         if !self.progress.plan().advances {
             return checkpoints::count(transaction, source, inbox, counts, newest_event_at);
         }
-        if let Some(offset) = self.progress.offset()
-            && self.progress.remaining == 0
-        {
+        let forgets = self.progress.remaining == 0 || self.unforgotten >= FORGET_AFTER;
+        if let Some(offset) = self.progress.offset().filter(|_| forgets) {
             let horizon = offset.before(options.overlap);
             forget_files(transaction, source, inbox, horizon)?;
+            self.unforgotten = 0;
         }
         checkpoints::advance(
             transaction,

@@ -25,6 +25,11 @@ use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_fil
 /// the first one is found.
 const PROBED: usize = 1_000;
 
+/// Files that a run remembers before it forgets those that have fallen out of the range meanwhile: many
+/// enough that forgetting costs little beside loading them, few enough that the next run, which keeps 16
+/// bytes of each in memory, can take them if this one is killed.
+pub(super) const FORGET_AFTER: usize = 1_000_000;
+
 /// A scanned folder.
 pub(crate) struct FolderScan {
     pub(crate) folder: Folder,
@@ -45,6 +50,8 @@ pub(super) struct FolderState {
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
     /// checkpoint is saved.
     pub(super) recent: Vec<RecentFile>,
+    /// Files that were remembered since those that had fallen out of the range were last forgotten.
+    pub(super) unforgotten: usize,
     /// Links and the like, which are never read, and which do not count as processed yet; the latest
     /// first.
     pub(super) ignored: Vec<RecentFile>,
@@ -138,6 +145,11 @@ pub(super) fn scan(
         progress,
         forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: Vec::new(),
+        // A run that was killed has forgotten none.
+        unforgotten: match checkpoint.remaining {
+            0 => 0,
+            _ => FORGET_AFTER,
+        },
         ignored,
         pending,
     };
