@@ -46,6 +46,9 @@ pub(super) struct Loader<'r> {
     pub(super) done: Work,
     /// What it knows of the rejected files of its folders. A batch that is rolled back forgets it.
     rejected: BTreeMap<usize, RejectedNames>,
+    /// Keys that a batch has found to be broken. Their events are rejected until the run ends: otherwise
+    /// each batch with one of them would be done twice.
+    broken: BrokenKeys,
     pub(super) warnings: FileWarnings,
     pub(super) bar: Bar,
     pub(super) interruption: Interruption,
@@ -82,6 +85,7 @@ impl<'r> Loader<'r> {
             summary: Summary::default(),
             done: Work::default(),
             rejected: BTreeMap::new(),
+            broken: BrokenKeys::new(),
             warnings: FileWarnings::default(),
             bar: Bar::default(),
             interruption: Interruption::never(),
@@ -161,12 +165,12 @@ impl<'r> Loader<'r> {
     ) -> Result<Option<Chunk>, Error> {
         let mut ranges = Ranges::new();
         let warnings = self.warnings.clone();
-        let none = BrokenKeys::new();
-        let first = match self.try_batch(target, scans, states, feed, &none, &mut ranges)? {
+        let first = match self.try_batch(target, scans, states, feed, &mut ranges)? {
             Attempt::Done(left) => return Ok(left),
             Attempt::Again(again) => again,
         };
-        let (mut broken, left, mut notes) = (first.keys, first.left, first.notes);
+        self.broken.extend(first.keys);
+        let (left, mut notes) = (first.left, first.notes);
         loop {
             self.warnings = warnings.clone();
             let noted = notes.iter().cloned();
@@ -185,9 +189,9 @@ impl<'r> Loader<'r> {
                 room: Room::new(0),
             };
             let mut taken = Ranges::new();
-            match self.try_batch(target, scans, states, &mut again, &broken, &mut taken)? {
+            match self.try_batch(target, scans, states, &mut again, &mut taken)? {
                 Attempt::Again(again) => {
-                    broken.extend(again.keys);
+                    self.broken.extend(again.keys);
                     notes.extend(again.notes);
                 }
                 // Files that changed meanwhile may be about something else, which takes other locks.
@@ -210,7 +214,6 @@ impl<'r> Loader<'r> {
         scans: &[FolderScan],
         states: &mut [FolderState],
         feed: &mut Feed<'_, 'scope, '_, 's>,
-        broken: &BrokenKeys,
         ranges: &mut Ranges,
     ) -> Result<Attempt, Error> {
         let options = self.options;
@@ -219,8 +222,9 @@ impl<'r> Loader<'r> {
         let mut folders: BTreeMap<usize, FolderBatch> = BTreeMap::new();
         let mut idle: Vec<(usize, Counts)> = Vec::new();
         let (mut left, mut bytes) = (None, 0);
+        let broken = self.broken.clone();
         let mut transaction = target.begin()?;
-        let mut batch = Batch::new(&mut transaction, self.run_id, &self.sources, broken)?;
+        let mut batch = Batch::new(&mut transaction, self.run_id, &self.sources, &broken)?;
         while let Some(mut chunk) = feed.next()? {
             let began = Instant::now();
             self.interruption.check()?;

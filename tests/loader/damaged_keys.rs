@@ -204,6 +204,31 @@ fn versions_that_contradict_the_events() {
     );
 }
 
+/// What one batch finds out, the others of the run know.
+#[test]
+fn a_broken_key_is_broken_in_every_batch_of_a_run() {
+    let loader = filled();
+    loader.execute("update warehouse.dim_card set active = false where card_id = 1 and is_current");
+    (5..9).for_each(|number| {
+        put(
+            &loader,
+            number,
+            40 + number as u32,
+            number.is_multiple_of(2),
+        )
+    });
+    let summary = loader.run(&["--batch-size", "4"]);
+    assert_eq!(
+        (&summary["loaded"], &summary["rejected"]),
+        (&(8 * KEYS - 4).into(), &4.into())
+    );
+    assert_eq!(rejected(&loader).len(), 4);
+    let (status, _, log) = rebuild(&loader, &["card", "1"]);
+    assert_eq!(status, 0, "{log}");
+    retry(&loader);
+    check_restored(&loader);
+}
+
 /// Damage within the history is noticed by what touches it. An event at the end does not: it appends
 /// to a current version that is right, and stays right.
 #[test]
