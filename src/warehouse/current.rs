@@ -22,8 +22,8 @@ pub(super) struct CurrentVersion<E> {
     pub(super) latest_event_at: DateTime<Utc>,
 }
 
-/// Reads the current versions of the keys of these new events, which are all events of the batch with
-/// these keys. Keys that contradict their other events have the reason instead; those that have neither a
+/// Reads the current versions of the keys of these new events: every event that the batch has of each key.
+/// Keys that contradict their other events have the reason instead; those that have neither a
 /// version nor another event are left out.
 ///
 /// # Errors
@@ -43,10 +43,16 @@ pub(super) fn current_versions<E: Listed>(
             &[(&keys, Type::INT8_ARRAY), (&ids, Type::UUID_ARRAY)],
         )
         .doing("reading the current versions")?;
-    let mut current: HashMap<i64, Result<CurrentVersion<E>, String>> = rows
-        .iter()
-        .map(|row| (row.get("entity_id"), current_version(row)))
-        .collect();
+    let mut current: HashMap<i64, Result<CurrentVersion<E>, String>> =
+        HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let of_key = current.entry(row.get("entity_id"));
+        // A damaged key may have several current versions; one that contradicts is enough.
+        match current_version(row) {
+            Ok(version) => of_key.or_insert(Ok(version)),
+            Err(cause) => of_key.insert_entry(Err(cause)).into_mut(),
+        };
+    }
     let (keys, ids): (Vec<i64>, Vec<Uuid>) = keys
         .into_iter()
         .zip(ids)

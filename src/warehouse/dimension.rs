@@ -3,8 +3,8 @@
 //!
 //! The program finds out which of the events are already loaded, and at the end of the transaction reads
 //! the current versions of the keys with new events, and for late-arriving events the events and versions
-//! around them (see [`crate::timeline`]). It does none of that for keys above all that the warehouse has: new cards, and
-//! everything in a first load.
+//! around them (see [`crate::timeline`]). It does none of that for keys above all that the warehouse has:
+//! new cards, and everything in a first load.
 //!
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
@@ -33,10 +33,12 @@ use crate::timeline::{EffectiveEvent, Revision, append};
 /// costs nothing beside them, few enough that they take little memory.
 const REVISIONS: usize = 8_192;
 
-/// Events of the keys that are asked for together, at most: the database makes a hash of them in its
-/// smallest usual memory for one (4 MB). One key that has more in a batch is revised as if they were late,
-/// which asks for their times and not for their ids.
-const ASKED_EVENTS: usize = 16_384;
+/// Most new events of the keys whose current versions are read together. The database compares the loaded
+/// events with a hash of them, of some 50 bytes each, which has to fit into its `work_mem` (4 MB if nobody
+/// has set it, and less on some servers); without the hash it would walk over all new events for each loaded
+/// one. A key with more of them in one batch is revised as one with late-arriving events is, for which their
+/// times are looked up and not their ids.
+pub const QUERIED_EVENTS: usize = 16_384;
 
 /// Keys with late-arriving events that are revised together. Some history of each is in memory meanwhile.
 const LATE_REVISIONS: usize = 2_048;
@@ -105,10 +107,10 @@ for_each_entity!(define_constructor);
 struct DimensionBatch<E> {
     layout: Layout,
     run_id: i64,
-    /// The highest key that the warehouse had before this transaction, `None` if it had none; unknown
-    /// before the first events. It is asked nothing about keys above.
+    /// The highest key that the warehouse had before this batch, `None` if it had none; unknown before the
+    /// first events. Nothing is looked up about keys above it.
     highest_key: Option<Option<i64>>,
-    /// Keys of which nothing new is loaded, with the reason.
+    /// Broken keys, with the reason: their new events are rejected.
     broken: HashMap<i64, String>,
     /// Identities of the events that were written.
     loaded: HashSet<Identity>,
@@ -193,7 +195,9 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             .partition(|event| self.loaded.contains(&event.identity()));
         stored.extend(repeated);
         // Copies of events that were just refused.
-        new.extend(self.copy_new(transaction, refused, &mut results)?);
+        let taken = self.copy_new(transaction, refused, &mut results)?;
+        self.loaded.extend(taken.iter().map(Incoming::identity));
+        new.extend(taken);
         self.compare(transaction, &stored, &mut results)?;
         self.new_events
             .extend(new.into_iter().map(|incoming| NewEvent {
@@ -224,14 +228,12 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         let mut new_events = new_events.into_iter();
         while !new_events.as_slice().is_empty() {
             let of_keys = of_next_keys(new_events.as_slice());
-            let is_asked = |entity_id: i64, late: &Touched| {
-                of_keys <= ASKED_EVENTS && !is_new_key(entity_id) && !late.contains_key(&entity_id)
-            };
-            let asked = new_events.as_slice()[..of_keys]
+            let is_queried = |entity_id: i64| of_keys <= QUERIED_EVENTS && !is_new_key(entity_id);
+            let queried = new_events.as_slice()[..of_keys]
                 .iter()
-                .filter(|event| is_asked(event.entity_id, &late))
+                .filter(|event| is_queried(event.entity_id) && !late.contains_key(&event.entity_id))
                 .map(|event| (event.entity_id, event.event_id));
-            let mut current = current_versions::<E>(transaction, asked)?;
+            let mut current = current_versions::<E>(transaction, queried)?;
             let mut revisions: Vec<(i64, Revision<E>)> = Vec::new();
             let mut events = new_events.by_ref().take(of_keys).peekable();
             while let Some((entity_id, effective)) = next_effective(&mut events) {
@@ -245,9 +247,9 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                 let appends = match &current {
                     Some(current) => effective[0].at > current.latest_event_at,
                     // It has nothing in the warehouse.
-                    None => is_new_key(entity_id) || is_asked(entity_id, &late),
+                    None => is_new_key(entity_id) || is_queried(entity_id),
                 };
-                if appends {
+                if appends && !late.contains_key(&entity_id) {
                     let current = current.map(|current| current.version);
                     revisions.push((entity_id, append(current, effective)));
                 } else {
@@ -312,8 +314,8 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(taken)
     }
 
-    /// Whether each of these events, sorted by key, is in landing, except that events of this batch with
-    /// keys above all earlier ones are in `loaded` alone.
+    /// Whether each of these events, sorted by key, is in landing. Of keys above the highest one it is not
+    /// looked up: all their events are of this batch, and in `loaded`.
     fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -372,7 +374,7 @@ fn of_next_keys<E>(events: &[NewEvent<E>]) -> usize {
     let by_key = events.chunk_by(|one, next| one.entity_id == next.entity_id);
     let mut of_keys = 0;
     for of_key in by_key.take(REVISIONS) {
-        if of_keys > 0 && of_keys + of_key.len() > ASKED_EVENTS {
+        if of_keys > 0 && of_keys + of_key.len() > QUERIED_EVENTS {
             break;
         }
         of_keys += of_key.len();

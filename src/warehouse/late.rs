@@ -1,5 +1,5 @@
 //! Late-arriving events: keys that are touched within their history, revised from the events and
-//! versions around the touched times.
+//! versions around the touched times. A key with very many new events is revised in the same way.
 //!
 //! Most keys have few events, and most late-arriving ones are among the latest of their key. So the
 //! latest few events and versions of each key are read by one statement. Only for times further back

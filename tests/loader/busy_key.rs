@@ -1,17 +1,15 @@
-//! A key with so many new events in one batch that the database is not asked for all of them at once.
+//! A key with so many new events in one batch that the database does not look up all of them at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use etl::entity::Kind;
+use etl::warehouse::dimension::QUERIED_EVENTS;
 use etl::warehouse::statement::{EVENT_KEYS, VERSION_CURRENT, fill};
 
 use crate::books;
 use crate::loader::{Loader, card_event, event_id};
 
-/// Most new events that are asked for at once (`ASKED_EVENTS` in `src/warehouse/dimension.rs`).
-const ASKED: u64 = 16_384;
-
-/// New events of the busy card.
-const MANY: u64 = ASKED + 100;
+/// New events of the busy card: more than are looked up at once.
+const MANY: u64 = QUERIED_EVENTS as u64 + 100;
 
 /// The cards of each batch: two beside the busy one, with keys on both sides of it.
 const CARDS: [i64; 3] = [1, 2, 3];
@@ -59,7 +57,7 @@ fn the_new_events_are_compared_by_a_hash() {
     loader.run(&[]);
     let mut client = loader.client();
     let list = |value: &dyn Fn(u64) -> String| -> String {
-        let values: Vec<String> = (1..=ASKED).map(value).collect();
+        let values: Vec<String> = (1..=QUERIED_EVENTS as u64).map(value).collect();
         format!("'{{{}}}'", values.join(","))
     };
     let (keys, ids) = (list(&|_| BUSY.to_string()), list(&event_id));
@@ -71,11 +69,11 @@ fn the_new_events_are_compared_by_a_hash() {
         let statement = fill(template, Kind::Card);
         client
             .batch_execute(&format!(
-                "deallocate all; prepare asked (bigint[], uuid[]) as {statement}"
+                "deallocate all; prepare queried (bigint[], uuid[]) as {statement}"
             ))
             .expect("the server takes the statement");
         let plan = client
-            .simple_query(&format!("explain execute asked ({keys}, {ids})"))
+            .simple_query(&format!("explain execute queried ({keys}, {ids})"))
             .expect("the server explains it");
         let plan: Vec<&str> = plan
             .iter()

@@ -47,6 +47,27 @@ fn succeeds(program: &str, folder: &Path, arguments: &[&str]) {
     );
 }
 
+/// The copy comes before the versions are written, so none of them is one that changes.
+#[test]
+fn a_copy_in_the_same_batch_decides_before_versions_are_written() {
+    let loader = Loader::new();
+    two_of_a_second(&loader);
+    put_copy(&loader, 5, false, SECOND + 50_000);
+    let summary = loader.run(&[]);
+    assert_eq!(is_active(&loader), "true");
+    let counted = [
+        "loaded",
+        "duplicates",
+        "versions_opened",
+        "versions_changed",
+    ];
+    assert_eq!(
+        counted.map(|name| summary[name].as_i64()),
+        [2, 1, 1, 0].map(Some)
+    );
+    books::check(&loader);
+}
+
 #[test]
 fn an_inbox_restored_from_an_archive_with_whole_seconds_changes_nothing() {
     let loader = Loader::new();
