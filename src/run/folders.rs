@@ -167,8 +167,8 @@ impl FolderState {
     }
 
     /// Advances the checkpoint of the folder; where the offset stays, adds to its counters. The state
-    /// is then that of the next batch. Files that have fallen out of the range are forgotten once nothing
-    /// remains, and in a long run now and then: to find them, the database reads all that are remembered.
+    /// is then that of the next batch. Files that changed before the range of the next scan are forgotten
+    /// once nothing remains, and after each [`FORGET_AFTER`] files.
     ///
     /// # Errors
     ///

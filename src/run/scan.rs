@@ -25,9 +25,9 @@ use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_fil
 /// the first one is found.
 const PROBED: usize = 1_000;
 
-/// Files that a run remembers before it forgets those that have fallen out of the range meanwhile: many
-/// enough that forgetting costs little beside loading them, few enough that the next run, which keeps 16
-/// bytes of each in memory, can take them if this one is killed.
+/// Files that a run processes before it forgets those that changed before the range that is scanned again.
+/// Forgetting reads all remembered files, so it costs little if it is this rare. If the run is killed, the
+/// next one has at most that many more to read, and keeps 16 bytes of each in memory.
 pub(super) const FORGET_AFTER: usize = 1_000_000;
 
 /// A scanned folder.
@@ -50,7 +50,7 @@ pub(super) struct FolderState {
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
     /// checkpoint is saved.
     pub(super) recent: Vec<RecentFile>,
-    /// Files that were remembered since those that had fallen out of the range were last forgotten.
+    /// Files that were processed since files were last forgotten.
     pub(super) unforgotten: usize,
     /// Links and the like, which are never read, and which do not count as processed yet; the latest
     /// first.
@@ -145,7 +145,7 @@ pub(super) fn scan(
         progress,
         forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: Vec::new(),
-        // A run that was killed has forgotten none.
+        // The last run did not finish, and so may have left files that are to be forgotten.
         unforgotten: match checkpoint.remaining {
             0 => 0,
             _ => FORGET_AFTER,

@@ -33,11 +33,10 @@ use crate::timeline::{EffectiveEvent, Revision, append};
 /// costs nothing beside them, few enough that they take little memory.
 const REVISIONS: usize = 8_192;
 
-/// Most new events of the keys whose current versions are read together. The database compares the loaded
-/// events with a hash of them, of some 50 bytes each, which has to fit into its `work_mem` (4 MB if nobody
-/// has set it, and less on some servers); without the hash it would walk over all new events for each loaded
-/// one. A key with more of them in one batch is revised as one with late-arriving events is, for which their
-/// times are looked up and not their ids.
+/// Most new events of the keys whose current versions are read together. The database puts their ids into a
+/// hash table, some 50 bytes each, which has to fit into `work_mem`: 4 MB by default, and less on some
+/// servers. Without the hash table it would compare each loaded event with all new ones. A key with more new
+/// events in one batch is revised like a key with late-arriving events, by their times.
 pub const QUERIED_EVENTS: usize = 16_384;
 
 /// Keys with late-arriving events that are revised together. Some history of each is in memory meanwhile.
@@ -108,7 +107,7 @@ struct DimensionBatch<E> {
     layout: Layout,
     run_id: i64,
     /// The highest key that the warehouse had before this batch, `None` if it had none; unknown before the
-    /// first events. Nothing is looked up about keys above it.
+    /// first events. Keys above it are not looked up.
     highest_key: Option<Option<i64>>,
     /// Broken keys, with the reason: their new events are rejected.
     broken: HashMap<i64, String>,
@@ -153,7 +152,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         transaction: &mut Transaction<'_>,
         events: &mut dyn Iterator<Item = IncomingEvent<'_>>,
     ) -> Result<Vec<(usize, Landed)>, Error> {
-        // In one piece: growing it would copy it again and again.
+        // Allocated once: a list that grows is copied again and again.
         let mut incoming: Vec<Incoming<'_, E>> =
             Vec::with_capacity(events.size_hint().1.unwrap_or_default());
         incoming.extend(events.filter_map(|incoming| {
@@ -314,8 +313,8 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(taken)
     }
 
-    /// Whether each of these events, sorted by key, is in landing. Of keys above the highest one it is not
-    /// looked up: all their events are of this batch, and in `loaded`.
+    /// Whether each of these events, sorted by key, is in landing. Keys above the highest one are not looked
+    /// up: all their events are of this batch, and in `loaded`.
     fn are_stored(
         &mut self,
         transaction: &mut Transaction<'_>,
