@@ -1,9 +1,10 @@
 //! Blocks of files, which threads read and validate one after the other. How much they have read that was
 //! not taken yet is bounded in bytes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,20 +39,28 @@ const READ_AHEAD_BYTES: usize = 16 << 20;
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
 const FILE_BYTES: usize = 1 << 10;
 
+/// Bytes that a thread reads before it notes them: all of a usual block, so that threads seldom wait for
+/// each other, and no more than one large file.
+const NOTED_BYTES: usize = 64 << 10;
+
 /// A block of files that was read.
 pub(super) struct ReadBlock {
     /// Its number.
     pub(super) number: usize,
     /// Its files, or why none can be opened.
     pub(super) files: Result<Vec<File>, FolderError>,
-    /// Whether most of its files were slow. One alone may have waited for a core.
-    pub(super) is_slow: bool,
 }
 
 /// The blocks of all folders of a run, which threads share out.
 pub(super) struct Blocks {
     blocks: Vec<Block>,
     next: AtomicUsize,
+    /// Threads that read.
+    readers: AtomicUsize,
+    /// Threads that read files which are not slow.
+    cores: usize,
+    /// Whether the files that are being read come from something slow.
+    are_slow: AtomicBool,
     budget: Mutex<Budget>,
     changed: Condvar,
 }
@@ -70,6 +79,8 @@ struct Budget {
     bytes: usize,
     /// The block that is taken next; its reader waits for nobody.
     needed: usize,
+    /// Blocks whose readers wait for room.
+    waiting: BTreeSet<usize>,
     /// Whether nobody takes anything any more.
     is_over: bool,
 }
@@ -88,14 +99,52 @@ impl Blocks {
         Blocks {
             blocks: blocks.collect(),
             next: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
+            cores: cores::count(),
+            are_slow: AtomicBool::new(false),
             budget: Mutex::default(),
             changed: Condvar::new(),
         }
     }
 
-    /// Whether a thread has begun with the last block.
-    pub(super) fn are_begun(&self) -> bool {
-        self.next.load(Ordering::Relaxed) >= self.blocks.len()
+    /// Adds a thread to those that read, if there are blocks for it and fewer than [`READERS`]; returns
+    /// whether to start it.
+    pub(super) fn add_reader(&self) -> bool {
+        let are_begun = self.next.load(Ordering::Relaxed) >= self.blocks.len();
+        !are_begun
+            && self
+                .readers
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
+                    (readers < READERS).then_some(readers + 1)
+                })
+                .is_ok()
+    }
+
+    /// Removes a thread that the system has not started.
+    pub(super) fn remove_reader(&self) {
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Removes the thread that has read a block if there are more of them than cores, and files are not
+    /// slow: then it only takes its time from the others. Returns whether to end it.
+    pub(super) fn remove_spare_reader(&self) -> bool {
+        !self.are_slow()
+            && self
+                .readers
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
+                    (readers > self.cores).then(|| readers - 1)
+                })
+                .is_ok()
+    }
+
+    /// Whether there is no thread that reads.
+    pub(super) fn has_no_reader(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the files that are being read come from something slow.
+    pub(super) fn are_slow(&self) -> bool {
+        self.are_slow.load(Ordering::Relaxed)
     }
 
     /// Reads the next block; `None` after the last one, and once nobody takes anything any more.
@@ -109,10 +158,16 @@ impl Blocks {
         let Block { folder, start, end } = *self.blocks.get(number)?;
         let scan = &scans[folder];
         let mut files = Vec::with_capacity(end - start);
-        let mut slow = 0;
+        let (mut slow, mut unnoted) = (0, 0);
+        if !self.wait_for_room(number) {
+            return None;
+        }
         for listed in scan.listing.files(start..end) {
-            if !self.wait_for_room(number) {
-                return None;
+            if unnoted >= NOTED_BYTES {
+                self.note(mem::take(&mut unnoted));
+                if !self.wait_for_room(number) {
+                    return None;
+                }
             }
             let began = Instant::now();
             let file = match read(scan, listed, options, buffer) {
@@ -121,39 +176,53 @@ impl Blocks {
                     return Some(ReadBlock {
                         number,
                         files: Err(failure),
-                        is_slow: false,
                     });
                 }
             };
-            slow += usize::from(began.elapsed() > SLOW_FILE);
-            self.budget().bytes += FILE_BYTES + file.bytes();
+            unnoted += FILE_BYTES + file.bytes();
             files.push(file);
+            // Most of the block: a file alone may have waited for a core.
+            slow += usize::from(began.elapsed() > SLOW_FILE);
+            let are_slow = slow > files.len() / 2;
+            if self.are_slow() != are_slow {
+                self.are_slow.store(are_slow, Ordering::Relaxed);
+            }
         }
+        self.note(unnoted);
         Some(ReadBlock {
             number,
-            is_slow: slow > files.len() / 2,
             files: Ok(files),
         })
     }
 
     /// Notes that so many files with so many bytes were taken.
     pub(super) fn release(&self, files: usize, bytes: usize) {
-        self.change(|budget| budget.bytes -= files * FILE_BYTES + bytes);
+        let mut budget = self.budget();
+        budget.bytes -= files * FILE_BYTES + bytes;
+        if budget.bytes < READ_AHEAD_BYTES && !budget.waiting.is_empty() {
+            self.changed.notify_all();
+        }
     }
 
     /// Notes which block is taken next.
     pub(super) fn need(&self, number: usize) {
-        self.change(|budget| budget.needed = number);
+        let mut budget = self.budget();
+        budget.needed = number;
+        // Nobody else is woken up: there may be dozens, and a block is taken every few microseconds.
+        if budget.waiting.contains(&number) {
+            self.changed.notify_all();
+        }
     }
 
     /// Notes that nobody takes anything any more.
     pub(super) fn end(&self) {
-        self.change(|budget| budget.is_over = true);
+        self.budget().is_over = true;
+        self.changed.notify_all();
     }
 
-    fn change(&self, change: impl FnOnce(&mut Budget)) {
-        change(&mut self.budget());
-        self.changed.notify_all();
+    /// Notes bytes that were read.
+    fn note(&self, bytes: usize) {
+        self.budget().bytes += bytes;
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -164,10 +233,12 @@ impl Blocks {
     fn wait_for_room(&self, block: usize) -> bool {
         let mut budget = self.budget();
         while budget.bytes >= READ_AHEAD_BYTES && block != budget.needed && !budget.is_over {
+            budget.waiting.insert(block);
             budget = self
                 .changed
                 .wait(budget)
                 .unwrap_or_else(PoisonError::into_inner);
+            budget.waiting.remove(&block);
         }
         !budget.is_over
     }
@@ -228,4 +299,61 @@ pub(super) fn read_again(
         });
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::{Block, Blocks, READ_AHEAD_BYTES, READERS};
+
+    /// Blocks that nobody has begun with, read by as many threads as there may be.
+    fn blocks_with_readers() -> Blocks {
+        let mut blocks = Blocks::of(&[]);
+        assert!(!blocks.add_reader(), "there is nothing to read");
+        blocks.blocks = vec![
+            Block {
+                folder: 0,
+                start: 0,
+                end: 1,
+            };
+            2
+        ];
+        assert_eq!(
+            (0..2 * READERS).filter(|_| blocks.add_reader()).count(),
+            READERS
+        );
+        blocks
+    }
+
+    #[test]
+    fn threads_that_only_a_slow_disk_needs_end_once_it_is_not_slow() {
+        let blocks = blocks_with_readers();
+        blocks.are_slow.store(true, Ordering::Relaxed);
+        assert!(!blocks.remove_spare_reader());
+        blocks.are_slow.store(false, Ordering::Relaxed);
+        let ended = (0..READERS).filter(|_| blocks.remove_spare_reader());
+        assert_eq!(ended.count(), READERS.saturating_sub(blocks.cores));
+        assert!(!blocks.has_no_reader());
+    }
+
+    #[test]
+    fn a_thread_goes_on_that_reads_the_block_that_is_taken_next() {
+        let blocks = blocks_with_readers();
+        blocks.note(READ_AHEAD_BYTES);
+        std::thread::scope(|scope| {
+            let [first, second] = [1, 2].map(|number| {
+                let blocks = &blocks;
+                scope.spawn(move || blocks.wait_for_room(number))
+            });
+            while blocks.budget().waiting.len() < 2 {
+                std::thread::yield_now();
+            }
+            blocks.need(1);
+            assert!(first.join().expect("it does not panic"));
+            assert!(!second.is_finished(), "there is no room for it");
+            blocks.end();
+            assert!(!second.join().expect("it does not panic"));
+        });
+    }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::blocks::{Blocks, READERS, ReadBlock};
+use super::blocks::{Blocks, ReadBlock};
 use super::chunk::{Chunk, File};
 use super::options::Options;
 use super::scan::FolderScan;
@@ -64,8 +64,6 @@ pub(crate) struct ReadAhead<'scope, 'env, 's> {
     /// Which folder the first of them is of, and which of its files.
     folder: usize,
     position: usize,
-    /// Threads that read.
-    readers: usize,
     /// How long slow files were waited for since the last thread was started.
     waited: Duration,
 }
@@ -91,7 +89,6 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             ready_bytes: 0,
             folder: 0,
             position: 0,
-            readers: 0,
             waited: Duration::ZERO,
         };
         for _ in 0..cores::count() {
@@ -103,7 +100,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     /// Starts one more thread, if there are blocks for it and the system has one. Without any, the run
     /// reads by itself.
     fn add_reader(&mut self) {
-        if self.blocks.are_begun() || self.readers >= READERS {
+        if !self.blocks.add_reader() {
             return;
         }
         let (blocks, sender) = (Arc::clone(&self.blocks), self.sender.clone());
@@ -111,13 +108,17 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         let read = move || {
             let mut buffer = BytesMut::new();
             while let Some(block) = blocks.read_next(scans, options, &mut buffer) {
-                if sender.send(block).is_err() {
+                if sender.send(block).is_err() || blocks.remove_spare_reader() {
                     return;
                 }
             }
         };
-        let spawned = thread::Builder::new().spawn_scoped(self.scope, read);
-        self.readers += usize::from(spawned.is_ok());
+        if thread::Builder::new()
+            .spawn_scoped(self.scope, read)
+            .is_err()
+        {
+            self.blocks.remove_reader();
+        }
     }
 
     /// The next files, at most `limit` of them. Waits for [`CHUNK_FILES`] until `wait` is over, and then
@@ -179,12 +180,12 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
 
     /// Waits for a block; returns whether one came.
     fn receive(&mut self, deadline: Instant) -> Result<bool, FolderError> {
-        let block = match self.readers {
-            0 if Instant::now() >= deadline => None,
-            0 => self
+        let block = match self.blocks.has_no_reader() {
+            true if Instant::now() >= deadline => None,
+            true => self
                 .blocks
                 .read_next(self.scans, self.options, &mut BytesMut::new()),
-            _ => self.wait(deadline),
+            false => self.wait(deadline),
         };
         self.take(block)
     }
@@ -196,7 +197,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     }
 
     fn take(&mut self, block: Option<ReadBlock>) -> Result<bool, FolderError> {
-        let Some(ReadBlock { number, files, .. }) = block else {
+        let Some(ReadBlock { number, files }) = block else {
             return Ok(false);
         };
         self.early.insert(number, files?);
@@ -215,7 +216,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             let began = Instant::now();
             let rest = deadline.saturating_duration_since(began);
             let received = self.results.recv_timeout(rest.min(GROW_AFTER));
-            if received.as_ref().map_or(true, |block| block.is_slow) {
+            if self.blocks.are_slow() {
                 self.waited += began.elapsed();
             }
             if self.waited >= GROW_AFTER {
