@@ -4,7 +4,8 @@
 //! there are more threads than cores. They take blocks of files in order. How much has been read and not
 //! been taken yet is bounded in bytes, by what was read and not by what a file had at the scan.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
@@ -59,7 +60,7 @@ pub(crate) struct ReadAhead<'scope, 'env, 's> {
     /// Blocks that were read before one in front of them.
     early: BTreeMap<usize, Vec<File>>,
     /// Files that can be taken, in order, and their bytes.
-    ready: VecDeque<File>,
+    ready: Vec<File>,
     ready_bytes: usize,
     /// Which folder the first of them is of, and which of its files.
     folder: usize,
@@ -85,7 +86,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             sender,
             needed: 0,
             early: BTreeMap::new(),
-            ready: VecDeque::new(),
+            ready: Vec::new(),
             ready_bytes: 0,
             folder: 0,
             position: 0,
@@ -166,7 +167,8 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         if fits == 0 {
             return Ok(Next::NotYet);
         }
-        let files: Vec<File> = self.ready.drain(..fits).collect();
+        let rest = self.ready.split_off(fits);
+        let files = mem::replace(&mut self.ready, rest);
         let taken: usize = files.iter().map(File::bytes).sum();
         self.position += files.len();
         self.ready_bytes -= taken;

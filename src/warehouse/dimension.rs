@@ -9,7 +9,7 @@
 //! One bad key stops no other. If the versions of a key contradict its events, or the database
 //! refuses to change them, the key is broken: its new events are rejected.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter::Peekable;
 
 use chrono::{DateTime, Utc};
@@ -111,8 +111,8 @@ struct DimensionBatch<E> {
     highest_key: Option<Option<i64>>,
     /// Broken keys, with the reason: their new events are rejected.
     broken: HashMap<i64, String>,
-    /// Identities of the events that were written.
-    loaded: HashSet<Identity>,
+    /// Identities of the events that were written, in order.
+    loaded: Vec<Identity>,
     /// The states that those events report.
     new_events: Vec<NewEvent<E>>,
     /// Times at which an event has moved.
@@ -139,7 +139,7 @@ impl<E: Recorded> DimensionBatch<E> {
             broken: broken
                 .map(|((_, entity_id), cause)| (*entity_id, cause.clone()))
                 .collect(),
-            loaded: HashSet::new(),
+            loaded: Vec::new(),
             new_events: Vec::new(),
             moved: Touched::new(),
         }
@@ -169,11 +169,13 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         incoming.sort_by_cached_key(Incoming::identity);
         let are_stored = self.are_stored(transaction, &incoming)?;
         let mut results = Vec::with_capacity(incoming.len());
-        let mut new = Vec::with_capacity(incoming.len());
+        let mut new: Vec<Incoming<'_, E>> = Vec::with_capacity(incoming.len());
         let (mut stored, mut repeated) = (Vec::new(), Vec::new());
+        let mut loaded = self.loaded.iter().peekable();
         for (event, is_stored) in incoming.into_iter().zip(are_stored) {
             let identity = event.identity();
-            if is_stored {
+            while loaded.next_if(|loaded| **loaded < identity).is_some() {}
+            if is_stored || loaded.peek() == Some(&&identity) {
                 stored.push(event);
             } else if let Some(cause) = self.broken.get(&identity.0) {
                 let rejection = Rejection::BrokenTimeline {
@@ -182,21 +184,27 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                     cause: cause.clone(),
                 };
                 results.push((event.file, Landed::Rejected(rejection)));
-            } else if self.loaded.insert(identity) {
-                new.push(event);
-            } else {
+            } else if new.last().is_some_and(|new| new.identity() == identity) {
                 repeated.push(event);
+            } else {
+                new.push(event);
             }
         }
         let mut new = self.copy_new(transaction, new, &mut results)?;
-        let (repeated, refused): (Vec<_>, Vec<_>) = repeated
-            .into_iter()
-            .partition(|event| self.loaded.contains(&event.identity()));
-        stored.extend(repeated);
-        // Copies of events that were just refused.
-        let taken = self.copy_new(transaction, refused, &mut results)?;
-        self.loaded.extend(taken.iter().map(Incoming::identity));
-        new.extend(taken);
+        for event in repeated {
+            let identity = event.identity();
+            match new.binary_search_by_key(&identity, Incoming::identity) {
+                Ok(_) => stored.push(event),
+                // A copy of an event that was just refused.
+                Err(position) => {
+                    let taken = self.copy_new(transaction, vec![event], &mut results)?;
+                    new.splice(position..position, taken);
+                }
+            }
+        }
+        self.loaded.extend(new.iter().map(Incoming::identity));
+        // Each chunk is in order already, so this merges two sorted lists.
+        self.loaded.sort();
         self.compare(transaction, &stored, &mut results)?;
         self.new_events
             .extend(new.into_iter().map(|incoming| NewEvent {
@@ -272,10 +280,10 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
 }
 
 impl<E: Recorded> DimensionBatch<E> {
-    /// Writes new events to landing, and returns those that the database takes. What it refuses, because
-    /// of a constraint that somebody has added say, is rejected and stops no other.
+    /// Writes new events to landing, and returns those that the database takes, in the same order. What it
+    /// refuses, because of a constraint that somebody has added say, is rejected and stops no other.
     fn copy_new<'f>(
-        &mut self,
+        &self,
         transaction: &mut Transaction<'_>,
         mut events: Vec<Incoming<'f, E>>,
         results: &mut Vec<(usize, Landed)>,
@@ -298,7 +306,6 @@ impl<E: Recorded> DimensionBatch<E> {
         };
         savepoint.rollback().doing("rolling back refused events")?;
         if let [event] = events.as_slice() {
-            self.loaded.remove(&event.identity());
             let rejection = Rejection::BrokenTimeline {
                 entity: E::KIND,
                 entity_id: event.event.entity_id,
