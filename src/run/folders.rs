@@ -7,7 +7,7 @@ use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
 use super::options::Options;
-use super::scan::{FORGET_AFTER, FolderScan, FolderState};
+use super::scan::{FORGET_AFTER, FolderScan, FolderState, Saved};
 use crate::clock::FileTime;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
@@ -203,17 +203,27 @@ impl FolderState {
             &self.progress,
             counts,
             newest_event_at,
-        )
+        )?;
+        self.saved = self.checkpoint(scan);
+        Ok(())
     }
 
-    /// Whether the database has another checkpoint than this, once the run has read everything.
+    /// What the checkpoint has to say now.
+    fn checkpoint(&self, scan: &FolderScan) -> Saved {
+        Saved {
+            folder: Some(scan.identity),
+            offset: self.progress.offset(),
+            pending: self.progress.pending,
+            remaining: self.progress.remaining,
+        }
+    }
+
+    /// Whether the database lacks something of this, once the run has read everything. Which files are
+    /// pending is saved at the end alone.
     pub(super) fn is_unsaved(&self, scan: &FolderScan) -> bool {
-        let before = scan.checkpoint;
         self.progress.plan().advances
-            && (before.offset != self.progress.offset()
-                || before.folder != Some(scan.identity)
-                || before.remaining != self.progress.remaining
-                || before.pending != 0
+            && (self.saved != self.checkpoint(scan)
+                || scan.checkpoint.pending > 0
                 || !self.pending.is_empty()
                 || !self.recent.is_empty()
                 || self.forgets_all)

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::options::Options;
 use super::warnings::FileWarnings;
 use crate::checkpoint::{Checkpoint, Progress, Rescan, plan};
+use crate::clock::FileTime;
 use crate::inbox::listing::Listing;
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
@@ -45,6 +46,8 @@ pub(crate) struct FolderScan {
 #[derive(Clone)]
 pub(super) struct FolderState {
     pub(super) progress: Progress,
+    /// The checkpoint as the database has it.
+    pub(super) saved: Saved,
     /// Whether the files that are remembered as processed are those of another folder.
     pub(super) forgets_all: bool,
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
@@ -57,6 +60,15 @@ pub(super) struct FolderState {
     pub(super) ignored: Vec<RecentFile>,
     /// Files that were left pending.
     pub(super) pending: Vec<PendingFile>,
+}
+
+/// What a checkpoint says of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub(super) folder: Option<FolderIdentity>,
+    pub(super) offset: Option<FileTime>,
+    pub(super) pending: i64,
+    pub(super) remaining: i64,
 }
 
 /// Scans the folder of a checkpoint.
@@ -143,6 +155,12 @@ pub(super) fn scan(
     );
     let mut state = FolderState {
         progress,
+        saved: Saved {
+            folder: checkpoint.folder,
+            offset: checkpoint.offset,
+            pending: checkpoint.pending,
+            remaining: checkpoint.remaining,
+        },
         forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: Vec::new(),
         // The last run did not finish, and so may have left files that are to be forgotten.

@@ -117,3 +117,37 @@ fn each_batch_renews_the_claim_of_its_run() {
     assert_eq!(said.status, 0, "{}", said.log);
     books::check(&loader);
 }
+
+/// Each commit is a write that a disk has to confirm, and cron starts a run every few seconds.
+#[test]
+fn a_run_changes_its_checkpoint_in_three_transactions() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.execute(
+        "create table public.change (transaction_id xid8 default pg_current_xact_id());
+         create function public.note() returns trigger language plpgsql as $$
+           begin
+             insert into public.change default values;
+             return null;
+           end $$;
+         create trigger note after update on etl.checkpoint
+         for each statement execute function public.note()",
+    );
+    let transactions = || {
+        let count = "select count(distinct transaction_id) from public.change";
+        let count = loader.query(count).concat();
+        loader.execute("truncate public.change");
+        count
+    };
+    loader.run(&[]);
+    assert_eq!(transactions(), "2", "the claim and its end");
+    loader.put_user(1);
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    assert_eq!(transactions(), "3", "the batch between them");
+    // Which files are pending is noted when all others are loaded.
+    loader.put_user(2);
+    loader.put("users/3.json", "{");
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    assert_eq!(transactions(), "4");
+    books::settle(&loader);
+}
