@@ -84,6 +84,13 @@ impl Bar {
         }
     }
 
+    /// Counts files no longer as processed: the batch that they are in is done again.
+    pub(crate) fn retreat(&self, number: usize) {
+        if let Some(Drawn { shown, .. }) = &self.0 {
+            shown.processed.fetch_sub(number as u64, Ordering::Relaxed);
+        }
+    }
+
     fn show(&mut self, bar: impl FnOnce() -> ProgressBar) {
         self.end();
         if !logging::is_watched() {

@@ -275,6 +275,8 @@ impl<'r> Loader<'r> {
             Landing::Done(revised) => revised,
             Landing::Again(keys) => {
                 drop(transaction);
+                self.bar
+                    .retreat(ranges.iter().map(|(_, files)| files.len()).sum());
                 return Ok(Attempt::Again(Again { keys, left, notes }));
             }
         };
