@@ -27,13 +27,17 @@ pub(super) const READERS: usize = 48;
 /// memory.
 const SLOW_FILE: Duration = Duration::from_micros(50);
 
+/// Slow files of a block that say nothing of the disk: a thread may have waited for a core meanwhile.
+pub(super) const ONE_SLOW: usize = 1;
+
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
 const BLOCK: usize = 16;
 
 /// Files that a thread takes at once when a batch is read again.
 const RANGE_FILES: usize = 256;
 
-/// Bytes that are read ahead at most, and one file more for each thread: a large chunk of usual files.
+/// Bytes that are read ahead at most, and for each thread [`NOTED_BYTES`] and one file more: a large chunk of
+/// usual files.
 const READ_AHEAD_BYTES: usize = 16 << 20;
 
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
@@ -49,6 +53,8 @@ pub(super) struct ReadBlock {
     pub(super) number: usize,
     /// Its files, or why none can be opened.
     pub(super) files: Result<Vec<File>, FolderError>,
+    /// How many of its files were slow.
+    pub(super) slow: usize,
 }
 
 /// The blocks of all folders of a run, which threads share out.
@@ -57,10 +63,10 @@ pub(super) struct Blocks {
     next: AtomicUsize,
     /// Threads that read.
     readers: AtomicUsize,
-    /// Threads that read files which are not slow.
+    /// How many threads read while files are not slow: one for each core.
     cores: usize,
-    /// Whether the files that are being read come from something slow.
-    are_slow: AtomicBool,
+    /// Whether files are slow at present.
+    files_are_slow: AtomicBool,
     budget: Mutex<Budget>,
     changed: Condvar,
 }
@@ -101,50 +107,42 @@ impl Blocks {
             next: AtomicUsize::new(0),
             readers: AtomicUsize::new(0),
             cores: cores::count(),
-            are_slow: AtomicBool::new(false),
+            files_are_slow: AtomicBool::new(false),
             budget: Mutex::default(),
             changed: Condvar::new(),
         }
     }
 
-    /// Adds a thread to those that read, if there are blocks for it and fewer than [`READERS`]; returns
-    /// whether to start it.
-    pub(super) fn add_reader(&self) -> bool {
-        let are_begun = self.next.load(Ordering::Relaxed) >= self.blocks.len();
-        !are_begun
-            && self
-                .readers
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
-                    (readers < READERS).then_some(readers + 1)
-                })
-                .is_ok()
+    /// Whether one more thread would have something to read, and there are fewer than [`READERS`].
+    pub(super) fn can_add_reader(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.blocks.len()
+            && self.readers.load(Ordering::Relaxed) < READERS
     }
 
-    /// Removes a thread that the system has not started.
-    pub(super) fn remove_reader(&self) {
-        self.readers.fetch_sub(1, Ordering::Relaxed);
+    /// Counts a thread that reads, once it has been started: a thread that never starts must not be the reason
+    /// for which another one ends.
+    pub(super) fn add_reader(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Removes the thread that has read a block if there are more of them than cores, and files are not
-    /// slow: then it only takes its time from the others. Returns whether to end it.
+    /// Stops counting the calling thread if there are more threads than cores; returns whether to end it. Where
+    /// files are not slow, it would only slow the others down.
     pub(super) fn remove_spare_reader(&self) -> bool {
-        !self.are_slow()
-            && self
-                .readers
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
-                    (readers > self.cores).then(|| readers - 1)
-                })
-                .is_ok()
+        self.readers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
+                (readers > self.cores).then(|| readers - 1)
+            })
+            .is_ok()
     }
 
-    /// Whether there is no thread that reads.
-    pub(super) fn has_no_reader(&self) -> bool {
-        self.readers.load(Ordering::Relaxed) == 0
+    /// Whether there are threads that read.
+    pub(super) fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether the files that are being read come from something slow.
-    pub(super) fn are_slow(&self) -> bool {
-        self.are_slow.load(Ordering::Relaxed)
+    /// Whether files are slow at present.
+    pub(super) fn files_are_slow(&self) -> bool {
+        self.files_are_slow.load(Ordering::Relaxed)
     }
 
     /// Reads the next block; `None` after the last one, and once nobody takes anything any more.
@@ -176,22 +174,23 @@ impl Blocks {
                     return Some(ReadBlock {
                         number,
                         files: Err(failure),
+                        slow,
                     });
                 }
             };
             unnoted += FILE_BYTES + file.bytes();
             files.push(file);
-            // Most of the block: a file alone may have waited for a core.
             slow += usize::from(began.elapsed() > SLOW_FILE);
-            let are_slow = slow > files.len() / 2;
-            if self.are_slow() != are_slow {
-                self.are_slow.store(are_slow, Ordering::Relaxed);
+            let are_slow = slow > ONE_SLOW.max(files.len() / 2);
+            if self.files_are_slow() != are_slow {
+                self.files_are_slow.store(are_slow, Ordering::Relaxed);
             }
         }
         self.note(unnoted);
         Some(ReadBlock {
             number,
             files: Ok(files),
+            slow,
         })
     }
 
@@ -208,7 +207,8 @@ impl Blocks {
     pub(super) fn need(&self, number: usize) {
         let mut budget = self.budget();
         budget.needed = number;
-        // Nobody else is woken up: there may be dozens, and a block is taken every few microseconds.
+        // The threads are woken up only if that of the needed block waits: a block is taken every few
+        // microseconds, and there may be dozens of threads.
         if budget.waiting.contains(&number) {
             self.changed.notify_all();
         }
@@ -229,7 +229,7 @@ impl Blocks {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is room to read a file of a block; returns whether to go on.
+    /// Waits until there is room to read more of a block; returns whether to go on.
     fn wait_for_room(&self, block: usize) -> bool {
         let mut budget = self.budget();
         while budget.bytes >= READ_AHEAD_BYTES && block != budget.needed && !budget.is_over {
@@ -307,39 +307,28 @@ mod tests {
 
     use super::{Block, Blocks, READ_AHEAD_BYTES, READERS};
 
-    /// Blocks that nobody has begun with, read by as many threads as there may be.
-    fn blocks_with_readers() -> Blocks {
-        let mut blocks = Blocks::of(&[]);
-        assert!(!blocks.add_reader(), "there is nothing to read");
-        blocks.blocks = vec![
-            Block {
-                folder: 0,
-                start: 0,
-                end: 1,
-            };
-            2
-        ];
-        assert_eq!(
-            (0..2 * READERS).filter(|_| blocks.add_reader()).count(),
-            READERS
-        );
-        blocks
-    }
-
     #[test]
     fn threads_that_only_a_slow_disk_needs_end_once_it_is_not_slow() {
-        let blocks = blocks_with_readers();
-        blocks.are_slow.store(true, Ordering::Relaxed);
-        assert!(!blocks.remove_spare_reader());
-        blocks.are_slow.store(false, Ordering::Relaxed);
-        let ended = (0..READERS).filter(|_| blocks.remove_spare_reader());
-        assert_eq!(ended.count(), READERS.saturating_sub(blocks.cores));
-        assert!(!blocks.has_no_reader());
+        let mut blocks = Blocks::of(&[]);
+        assert!(!blocks.can_add_reader(), "there is nothing to read");
+        blocks.blocks = vec![Block {
+            folder: 0,
+            start: 0,
+            end: 1,
+        }];
+        while blocks.can_add_reader() {
+            blocks.add_reader();
+        }
+        assert_eq!(blocks.readers.load(Ordering::Relaxed), READERS);
+        while blocks.remove_spare_reader() {}
+        let left = blocks.readers.load(Ordering::Relaxed);
+        assert_eq!(left, READERS.min(blocks.cores));
+        assert!(blocks.has_readers());
     }
 
     #[test]
     fn a_thread_goes_on_that_reads_the_block_that_is_taken_next() {
-        let blocks = blocks_with_readers();
+        let blocks = Blocks::of(&[]);
         blocks.note(READ_AHEAD_BYTES);
         std::thread::scope(|scope| {
             let [first, second] = [1, 2].map(|number| {

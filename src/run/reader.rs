@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::blocks::{Blocks, ReadBlock};
+use super::blocks::{Blocks, ONE_SLOW, ReadBlock};
 use super::chunk::{Chunk, File};
 use super::options::Options;
 use super::scan::FolderScan;
@@ -101,7 +101,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     /// Starts one more thread, if there are blocks for it and the system has one. Without any, the run
     /// reads by itself.
     fn add_reader(&mut self) {
-        if !self.blocks.add_reader() {
+        if !self.blocks.can_add_reader() {
             return;
         }
         let (blocks, sender) = (Arc::clone(&self.blocks), self.sender.clone());
@@ -109,16 +109,17 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         let read = move || {
             let mut buffer = BytesMut::new();
             while let Some(block) = blocks.read_next(scans, options, &mut buffer) {
-                if sender.send(block).is_err() || blocks.remove_spare_reader() {
+                let is_slow = block.slow > ONE_SLOW;
+                if sender.send(block).is_err() || (!is_slow && blocks.remove_spare_reader()) {
                     return;
                 }
             }
         };
         if thread::Builder::new()
             .spawn_scoped(self.scope, read)
-            .is_err()
+            .is_ok()
         {
-            self.blocks.remove_reader();
+            self.blocks.add_reader();
         }
     }
 
@@ -182,12 +183,12 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
 
     /// Waits for a block; returns whether one came.
     fn receive(&mut self, deadline: Instant) -> Result<bool, FolderError> {
-        let block = match self.blocks.has_no_reader() {
-            true if Instant::now() >= deadline => None,
-            true => self
+        let block = match self.blocks.has_readers() {
+            true => self.wait(deadline),
+            false if Instant::now() >= deadline => None,
+            false => self
                 .blocks
                 .read_next(self.scans, self.options, &mut BytesMut::new()),
-            false => self.wait(deadline),
         };
         self.take(block)
     }
@@ -199,7 +200,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
     }
 
     fn take(&mut self, block: Option<ReadBlock>) -> Result<bool, FolderError> {
-        let Some(ReadBlock { number, files }) = block else {
+        let Some(ReadBlock { number, files, .. }) = block else {
             return Ok(false);
         };
         self.early.insert(number, files?);
@@ -218,7 +219,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             let began = Instant::now();
             let rest = deadline.saturating_duration_since(began);
             let received = self.results.recv_timeout(rest.min(GROW_AFTER));
-            if self.blocks.are_slow() {
+            if self.blocks.files_are_slow() {
                 self.waited += began.elapsed();
             }
             if self.waited >= GROW_AFTER {
