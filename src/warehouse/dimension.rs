@@ -111,7 +111,7 @@ struct DimensionBatch<E> {
     highest_key: Option<Option<i64>>,
     /// Broken keys, with the reason: their new events are rejected.
     broken: HashMap<i64, String>,
-    /// Identities of the events that were written, in order.
+    /// Identities of the events that were written of keys above the highest one, in order.
     loaded: Vec<Identity>,
     /// The states that those events report.
     new_events: Vec<NewEvent<E>>,
@@ -171,11 +171,9 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
         let mut results = Vec::with_capacity(incoming.len());
         let mut new: Vec<Incoming<'_, E>> = Vec::with_capacity(incoming.len());
         let (mut stored, mut repeated) = (Vec::new(), Vec::new());
-        let mut loaded = self.loaded.iter().peekable();
         for (event, is_stored) in incoming.into_iter().zip(are_stored) {
             let identity = event.identity();
-            while loaded.next_if(|loaded| **loaded < identity).is_some() {}
-            if is_stored || loaded.peek() == Some(&&identity) {
+            if is_stored {
                 stored.push(event);
             } else if let Some(cause) = self.broken.get(&identity.0) {
                 let rejection = Rejection::BrokenTimeline {
@@ -202,7 +200,10 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
                 }
             }
         }
-        self.loaded.extend(new.iter().map(Incoming::identity));
+        let highest_key = self.highest_key.flatten();
+        let above = new.partition_point(|new| Some(new.event.entity_id) <= highest_key);
+        self.loaded
+            .extend(new[above..].iter().map(Incoming::identity));
         // Each chunk is in order already, so this merges two sorted lists.
         self.loaded.sort();
         self.compare(transaction, &stored, &mut results)?;
@@ -335,7 +336,9 @@ impl<E: Recorded> DimensionBatch<E> {
         let earlier =
             incoming.partition_point(|incoming| Some(incoming.event.entity_id) <= highest_key);
         let mut are_stored = are_loaded(transaction, &incoming[..earlier])?;
-        are_stored.resize(incoming.len(), false);
+        let is_of_batch =
+            |new: &Incoming<'_, E>| self.loaded.binary_search(&new.identity()).is_ok();
+        are_stored.extend(incoming[earlier..].iter().map(is_of_batch));
         Ok(are_stored)
     }
 
