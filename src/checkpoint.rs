@@ -45,6 +45,12 @@ impl Checkpoint {
         }
     }
 
+    /// Whether the database lists pending files of the folder. A run that is killed after a batch has loaded
+    /// one of them leaves it listed, and not counted.
+    pub fn has_pending_files(&self) -> bool {
+        self.pending > 0 || self.pending_since.is_some()
+    }
+
     /// Whether a file has been pending for so long that it blocks the checkpoint.
     pub fn is_blocked(&self, now: FileTime) -> bool {
         self.pending_since

@@ -84,7 +84,7 @@ impl Bar {
         }
     }
 
-    /// Counts files no longer as processed: the batch that they are in is done again.
+    /// Subtracts the files of a batch that was rolled back.
     pub(crate) fn retreat(&self, number: usize) {
         if let Some(Drawn { shown, .. }) = &self.0 {
             shown.processed.fetch_sub(number as u64, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
 use super::options::Options;
-use super::scan::{FORGET_AFTER, FolderScan, FolderState, Saved};
+use super::scan::{FORGET_AFTER, FolderScan, FolderState, SavedCheckpoint};
 use crate::clock::FileTime;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
@@ -204,13 +204,13 @@ impl FolderState {
             counts,
             newest_event_at,
         )?;
-        self.saved = self.checkpoint(scan);
+        self.saved = self.to_save(scan);
         Ok(())
     }
 
-    /// What the checkpoint has to say now.
-    fn checkpoint(&self, scan: &FolderScan) -> Saved {
-        Saved {
+    /// What the database has to have now.
+    fn to_save(&self, scan: &FolderScan) -> SavedCheckpoint {
+        SavedCheckpoint {
             folder: Some(scan.identity),
             offset: self.progress.offset(),
             pending: self.progress.pending,
@@ -218,12 +218,11 @@ impl FolderState {
         }
     }
 
-    /// Whether the database lacks something of this, once the run has read everything. Which files are
-    /// pending is saved at the end alone.
+    /// Whether the database lacks something of this at the end of a run. Pending files are saved only then.
     pub(super) fn is_unsaved(&self, scan: &FolderScan) -> bool {
         self.progress.plan().advances
-            && (self.saved != self.checkpoint(scan)
-                || scan.checkpoint.pending > 0
+            && (self.saved != self.to_save(scan)
+                || scan.checkpoint.has_pending_files()
                 || !self.pending.is_empty()
                 || !self.recent.is_empty()
                 || self.forgets_all)

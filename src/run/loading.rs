@@ -364,7 +364,7 @@ impl<'r> Loader<'r> {
                 Counts::default(),
                 None,
             )?;
-            if scan.checkpoint.pending > 0 || !state.pending.is_empty() {
+            if scan.checkpoint.has_pending_files() || !state.pending.is_empty() {
                 keep_pending(
                     &mut transaction,
                     scan.checkpoint.source,

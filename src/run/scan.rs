@@ -46,8 +46,8 @@ pub(crate) struct FolderScan {
 #[derive(Clone)]
 pub(super) struct FolderState {
     pub(super) progress: Progress,
-    /// The checkpoint as the database has it.
-    pub(super) saved: Saved,
+    /// What the database has of it.
+    pub(super) saved: SavedCheckpoint,
     /// Whether the files that are remembered as processed are those of another folder.
     pub(super) forgets_all: bool,
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
@@ -62,9 +62,9 @@ pub(super) struct FolderState {
     pub(super) pending: Vec<PendingFile>,
 }
 
-/// What a checkpoint says of a folder.
+/// The part of a checkpoint that a batch changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Saved {
+pub(super) struct SavedCheckpoint {
     pub(super) folder: Option<FolderIdentity>,
     pub(super) offset: Option<FileTime>,
     pub(super) pending: i64,
@@ -155,7 +155,7 @@ pub(super) fn scan(
     );
     let mut state = FolderState {
         progress,
-        saved: Saved {
+        saved: SavedCheckpoint {
             folder: checkpoint.folder,
             offset: checkpoint.offset,
             pending: checkpoint.pending,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use crate::books;
-use crate::loader::{Loader, Said, card_event, event_id, finish, start, user_event};
+use crate::loader::{Loader, Said, card_event, event_id, finish, numbered_user, start, user_event};
 use crate::obstacle::{Obstacle, Step, halfway};
 use crate::services;
 
@@ -351,6 +351,32 @@ fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
         ),
         "true"
     );
+}
+
+/// Which files are pending is saved at the end of a run, and how many by each batch.
+#[test]
+fn a_pending_file_that_a_killed_run_has_loaded_is_pending_no_more() {
+    let loader = Loader::new();
+    loader.put("users/1.json", "{");
+    assert_eq!(loader.run(&[])["pending"], 1);
+    loader.put("users/1.json", numbered_user(1).to_string());
+    sleep(Duration::from_millis(30));
+    loader.put_user(2);
+    let mut obstacle = Obstacle::at_user(&loader, 2);
+    let mut run = loader.start(&["run", "--batch-size", "1"]);
+    obstacle.wait_for_runs(1);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+    assert_eq!(
+        loader.query(
+            "select file_name, pending from etl.pending_file join etl.checkpoint using (source)"
+        ),
+        ["1.json|0"]
+    );
+    assert_eq!(loader.run(&[])["loaded"], 1);
+    assert_eq!(loader.value("select count(*) from etl.pending_file"), "0");
+    books::check(&loader);
 }
 
 #[test]
