@@ -105,9 +105,12 @@ impl<'r> Loader<'r> {
             let mut carried = VecDeque::new();
             loop {
                 let mut room = Room::new(options.batch_size.get());
-                self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
-                if carried.is_empty() {
-                    return Ok(());
+                let is_over = self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
+                match (carried.is_empty(), is_over) {
+                    (true, true) => return Ok(()),
+                    // No file in all that time: the share may still answer.
+                    (true, false) => continue,
+                    (false, _) => {}
                 }
                 let mut feed = Feed {
                     chunks: std::mem::take(&mut carried),
@@ -122,14 +125,14 @@ impl<'r> Loader<'r> {
     }
 
     /// Waits for the first files of a batch, outside a transaction. If files are read slower than
-    /// they can be loaded, waits for all files of the batch.
+    /// they can be loaded, waits for all files of the batch. Returns whether there are no more.
     fn wait_for_files<'scope, 's: 'scope>(
         &mut self,
         target: &mut Target<'_>,
         reader: &mut ReadAhead<'scope, '_, 's>,
         room: &mut Room,
         chunks: &mut VecDeque<Chunk>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         chunks.iter().for_each(|chunk| room.take(chunk));
         let mut renewed = Instant::now();
         while !room.is_full() {
@@ -147,11 +150,11 @@ impl<'r> Loader<'r> {
                 }
                 Next::NotYet => {}
                 // There is nothing left to interrupt.
-                Next::End => break,
+                Next::End => return Ok(true),
             }
             self.interruption.check()?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Loads one batch. If keys turn out to be broken, it is done again, with their new events

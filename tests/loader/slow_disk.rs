@@ -67,6 +67,26 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     books::settle(&loader);
 }
 
+/// How long opening the one file takes that there is, in microseconds: longer than a run reads for one batch, a
+/// minute.
+const LONG_OPEN_TAKES: u64 = 63_000_000;
+
+#[test]
+fn a_share_that_answers_after_a_minute_is_waited_for() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let run = loader.command(&["run", "--json"]);
+    let tampering = format!("openat:delay_enter={LONG_OPEN_TAKES}");
+    let Some(mut run) = tampered(&run, &tampering, Some("1.json")) else {
+        return;
+    };
+    let said = said(run.output().expect("strace can be started"));
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.out.contains("\"loaded\":1"), "{}", said.out);
+    books::settle(&loader);
+}
+
 /// The file system fails for one file: it stays pending, blocks the offset, and stops no other.
 #[test]
 fn one_file_that_cannot_be_had_stops_no_other() {
