@@ -27,7 +27,7 @@ pub(super) const READERS: usize = 48;
 /// memory.
 const SLOW_FILE: Duration = Duration::from_micros(50);
 
-/// Slow files of a block that say nothing of the disk: a thread may have waited for a core meanwhile.
+/// Slow files of a block that are no sign of a slow disk: the thread may have waited for a core.
 pub(super) const ONE_SLOW: usize = 1;
 
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
@@ -181,8 +181,8 @@ impl Blocks {
             unnoted += FILE_BYTES + file.bytes();
             files.push(file);
             slow += usize::from(began.elapsed() > SLOW_FILE);
-            let are_slow = slow > ONE_SLOW.max(files.len() / 2);
-            if self.files_are_slow() != are_slow {
+            let are_slow = slow > files.len() / 2;
+            if files.len() > ONE_SLOW && self.files_are_slow() != are_slow {
                 self.files_are_slow.store(are_slow, Ordering::Relaxed);
             }
         }

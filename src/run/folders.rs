@@ -208,7 +208,7 @@ impl FolderState {
         Ok(())
     }
 
-    /// What the database has to have now.
+    /// The checkpoint that is to be saved.
     fn to_save(&self, scan: &FolderScan) -> SavedCheckpoint {
         SavedCheckpoint {
             folder: Some(scan.identity),

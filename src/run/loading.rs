@@ -106,11 +106,12 @@ impl<'r> Loader<'r> {
             loop {
                 let mut room = Room::new(options.batch_size.get());
                 let is_over = self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
-                match (carried.is_empty(), is_over) {
-                    (true, true) => return Ok(()),
-                    // No file in all that time: the share may still answer.
-                    (true, false) => continue,
-                    (false, _) => {}
+                if carried.is_empty() && is_over {
+                    return Ok(());
+                }
+                if carried.is_empty() {
+                    // No file came in the time for one batch, and a slow share may still answer.
+                    continue;
                 }
                 let mut feed = Feed {
                     chunks: std::mem::take(&mut carried),

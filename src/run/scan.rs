@@ -46,7 +46,7 @@ pub(crate) struct FolderScan {
 #[derive(Clone)]
 pub(super) struct FolderState {
     pub(super) progress: Progress,
-    /// What the database has of it.
+    /// The checkpoint as it was last saved.
     pub(super) saved: SavedCheckpoint,
     /// Whether the files that are remembered as processed are those of another folder.
     pub(super) forgets_all: bool,

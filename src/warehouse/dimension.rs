@@ -111,7 +111,7 @@ struct DimensionBatch<E> {
     highest_key: Option<Option<i64>>,
     /// Broken keys, with the reason: their new events are rejected.
     broken: HashMap<i64, String>,
-    /// Identities of the events that were written of keys above the highest one, in order.
+    /// Identities of the written events whose keys are above the highest one, in order.
     loaded: Vec<Identity>,
     /// The states that those events report.
     new_events: Vec<NewEvent<E>>,

@@ -144,7 +144,7 @@ fn a_run_without_pending_files_saves_its_checkpoint_once() {
     loader.put_user(1);
     assert_eq!(loader.run(&[])["loaded"], 1);
     assert_eq!(transactions(), "3", "the batch between them");
-    // Which files are pending is noted when all others are loaded.
+    // Pending files are saved after the last batch.
     loader.put_user(2);
     loader.put("users/3.json", "{");
     assert_eq!(loader.run(&[])["loaded"], 1);

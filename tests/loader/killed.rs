@@ -353,7 +353,7 @@ fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
     );
 }
 
-/// Which files are pending is saved at the end of a run, and how many by each batch.
+/// Each batch saves the number of pending files, and the end of a run saves their names.
 #[test]
 fn a_pending_file_that_a_killed_run_has_loaded_is_pending_no_more() {
     let loader = Loader::new();

@@ -67,8 +67,8 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     books::settle(&loader);
 }
 
-/// How long opening the one file takes that there is, in microseconds: longer than a run reads for one batch, a
-/// minute.
+/// How long it takes to open the only file, in microseconds: longer than the minute for which a run reads files
+/// for one batch.
 const LONG_OPEN_TAKES: u64 = 63_000_000;
 
 #[test]
