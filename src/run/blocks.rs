@@ -28,7 +28,7 @@ pub(super) const READERS: usize = 48;
 const SLOW_FILE: Duration = Duration::from_micros(50);
 
 /// Slow files of a block that are no sign of a slow disk: the thread may have waited for a core.
-pub(super) const ONE_SLOW: usize = 1;
+const ONE_SLOW: usize = 1;
 
 /// Files that a thread takes at once: few, so that the end of a folder is shared out.
 const BLOCK: usize = 16;
@@ -53,8 +53,8 @@ pub(super) struct ReadBlock {
     pub(super) number: usize,
     /// Its files, or why none can be opened.
     pub(super) files: Result<Vec<File>, FolderError>,
-    /// How many of its files were slow.
-    pub(super) slow: usize,
+    /// Whether at most [`ONE_SLOW`] of its files was slow.
+    pub(super) is_quick: bool,
 }
 
 /// The blocks of all folders of a run, which threads share out.
@@ -174,7 +174,7 @@ impl Blocks {
                     return Some(ReadBlock {
                         number,
                         files: Err(failure),
-                        slow,
+                        is_quick: false,
                     });
                 }
             };
@@ -190,7 +190,7 @@ impl Blocks {
         Some(ReadBlock {
             number,
             files: Ok(files),
-            slow,
+            is_quick: slow <= ONE_SLOW,
         })
     }
 

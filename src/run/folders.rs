@@ -7,7 +7,8 @@ use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
 use super::options::Options;
-use super::scan::{FORGET_AFTER, FolderScan, FolderState, SavedCheckpoint};
+use super::scan::{FORGET_AFTER, FolderScan, FolderState};
+use crate::checkpoint::Checkpoint;
 use crate::clock::FileTime;
 use crate::summary::Counts;
 use crate::warehouse::checkpoints::{self, Advance};
@@ -209,12 +210,13 @@ impl FolderState {
     }
 
     /// The checkpoint that is to be saved.
-    fn to_save(&self, scan: &FolderScan) -> SavedCheckpoint {
-        SavedCheckpoint {
+    fn to_save(&self, scan: &FolderScan) -> Checkpoint {
+        Checkpoint {
             folder: Some(scan.identity),
             offset: self.progress.offset(),
             pending: self.progress.pending,
             remaining: self.progress.remaining,
+            ..self.saved
         }
     }
 

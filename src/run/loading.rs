@@ -106,10 +106,10 @@ impl<'r> Loader<'r> {
             loop {
                 let mut room = Room::new(options.batch_size.get());
                 let is_over = self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
-                if carried.is_empty() && is_over {
-                    return Ok(());
-                }
                 if carried.is_empty() {
+                    if is_over {
+                        return Ok(());
+                    }
                     // No file came in the time for one batch, and a slow share may still answer.
                     continue;
                 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::blocks::{Blocks, ONE_SLOW, ReadBlock};
+use super::blocks::{Blocks, ReadBlock};
 use super::chunk::{Chunk, File};
 use super::options::Options;
 use super::scan::FolderScan;
@@ -109,8 +109,8 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         let read = move || {
             let mut buffer = BytesMut::new();
             while let Some(block) = blocks.read_next(scans, options, &mut buffer) {
-                let is_slow = block.slow > ONE_SLOW;
-                if sender.send(block).is_err() || (!is_slow && blocks.remove_spare_reader()) {
+                let is_quick = block.is_quick;
+                if sender.send(block).is_err() || (is_quick && blocks.remove_spare_reader()) {
                     return;
                 }
             }

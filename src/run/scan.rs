@@ -12,7 +12,6 @@ use super::error::Error;
 use super::options::Options;
 use super::warnings::FileWarnings;
 use crate::checkpoint::{Checkpoint, Progress, Rescan, plan};
-use crate::clock::FileTime;
 use crate::inbox::listing::Listing;
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
@@ -47,7 +46,7 @@ pub(crate) struct FolderScan {
 pub(super) struct FolderState {
     pub(super) progress: Progress,
     /// The checkpoint as it was last saved.
-    pub(super) saved: SavedCheckpoint,
+    pub(super) saved: Checkpoint,
     /// Whether the files that are remembered as processed are those of another folder.
     pub(super) forgets_all: bool,
     /// Files that are to be remembered as processed, with the next chunk that has work or when the
@@ -60,15 +59,6 @@ pub(super) struct FolderState {
     pub(super) ignored: Vec<RecentFile>,
     /// Files that were left pending.
     pub(super) pending: Vec<PendingFile>,
-}
-
-/// The part of a checkpoint that a batch changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SavedCheckpoint {
-    pub(super) folder: Option<FolderIdentity>,
-    pub(super) offset: Option<FileTime>,
-    pub(super) pending: i64,
-    pub(super) remaining: i64,
 }
 
 /// Scans the folder of a checkpoint.
@@ -155,12 +145,7 @@ pub(super) fn scan(
     );
     let mut state = FolderState {
         progress,
-        saved: SavedCheckpoint {
-            folder: checkpoint.folder,
-            offset: checkpoint.offset,
-            pending: checkpoint.pending,
-            remaining: checkpoint.remaining,
-        },
+        saved: checkpoint,
         forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
         recent: Vec::new(),
         // The last run did not finish, and so may have left files that are to be forgotten.
