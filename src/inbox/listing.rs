@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
 
 use super::name::is_event_name;
+use super::name_block::{Name, NameBlock, NameBlockBuilder};
 use super::{Folder, FolderError, is_regular};
 use crate::clock::FileTime;
 use crate::cores;
@@ -65,8 +66,8 @@ impl Census {
 
 /// The files that a scan found.
 ///
-/// There can be millions, so names are packed into blocks, each behind its length, and a file takes
-/// its name and 16 bytes. A block of which no file is kept is dropped.
+/// There can be millions, so names are packed into blocks, and a file that is named after its event takes 33
+/// bytes. A block of which no file is kept is dropped.
 #[derive(Debug, Default)]
 pub struct Listing {
     blocks: Vec<NameBlock>,
@@ -85,7 +86,7 @@ pub struct ListedFile {
     /// Its inode change time at the scan.
     pub changed: FileTime,
     block: u32,
-    start: u32,
+    position: u32,
 }
 
 /// What the names of a block turned out to be.
@@ -124,7 +125,7 @@ impl Folder {
             folder: self,
             entries: Some(Dir::read_from(&self.handle).map_err(|errno| self.failure(errno))?),
             block: SAMPLE,
-            names: Vec::new(),
+            builder: NameBlockBuilder::default(),
         })
     }
 
@@ -169,24 +170,22 @@ impl Folder {
 
     fn stat_block(
         &self,
-        NameBlock(block): &NameBlock,
+        names: &NameBlock,
         from: Option<FileTime>,
         keeps: &impl Fn(&[u8], &FileStamp) -> bool,
     ) -> Share {
         let mut share = Share::default();
         let old_before = FileTime::from(self.clock.now()).before(OLD_AFTER);
-        let mut start = 0;
-        while start < block.len() {
-            let name = name_at(block, start);
-            match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+        for (position, name) in names.names() {
+            match rustix::fs::statat(&self.handle, &*name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
                     let stamp = self.stamp_of(&stat);
                     share.census.count(stamp.changed, old_before);
                     let is_due = from.is_none_or(|from| stamp.changed >= from);
-                    if !is_due || !keeps(name, &stamp) {
+                    if !is_due || !keeps(&name, &stamp) {
                         // Processed already, or none of this run's business.
                     } else if is_regular(&stat) {
-                        share.files.push((stamp.changed, start as u32));
+                        share.files.push((stamp.changed, position));
                     } else {
                         share.not_regular.push((name.to_vec(), stamp));
                     }
@@ -194,7 +193,6 @@ impl Folder {
                 Err(Errno::NOENT) => {}
                 Err(errno) => share.faults.push((name.to_vec(), errno.into())),
             }
-            start += 1 + name.len();
         }
         share
     }
@@ -208,20 +206,14 @@ pub struct Names<'f> {
     entries: Option<Dir>,
     /// Names of the next block.
     block: usize,
-    /// Buffer in which a block is built, so that the block itself has no spare capacity.
-    names: Vec<u8>,
+    builder: NameBlockBuilder,
 }
-
-/// Names of event files, packed: each behind its length.
-#[derive(Debug, Default)]
-pub struct NameBlock(Box<[u8]>);
 
 impl Iterator for Names<'_> {
     type Item = Result<NameBlock, FolderError>;
 
     fn next(&mut self) -> Option<Result<NameBlock, FolderError>> {
         let limit = std::mem::replace(&mut self.block, BLOCK_NAMES);
-        self.names.clear();
         let mut count = 0;
         while count < limit {
             let entry = match self.entries.as_mut()?.next() {
@@ -236,23 +228,12 @@ impl Iterator for Names<'_> {
                 }
             };
             let name = entry.file_name().to_bytes();
-            // The system allows 255 bytes.
-            let Ok(length) = u8::try_from(name.len()) else {
-                continue;
-            };
-            if is_event_name(name) {
-                self.names.push(length);
-                self.names.extend_from_slice(name);
+            if is_event_name(name) && self.builder.add(name) {
                 count += 1;
             }
         }
-        (count > 0).then(|| Ok(NameBlock(self.names.as_slice().into())))
+        (count > 0).then(|| Ok(self.builder.build()))
     }
-}
-
-fn name_at(block: &[u8], start: usize) -> &[u8] {
-    let length = usize::from(block[start]);
-    &block[start + 1..start + 1 + length]
 }
 
 impl Listing {
@@ -263,11 +244,14 @@ impl Listing {
         self.census.add(share.census);
         if !share.files.is_empty() {
             let block = self.blocks.len() as u32;
-            let listed = share.files.into_iter().map(|(changed, start)| ListedFile {
-                changed,
-                block,
-                start,
-            });
+            let listed = share
+                .files
+                .into_iter()
+                .map(|(changed, position)| ListedFile {
+                    changed,
+                    block,
+                    position,
+                });
             self.files.extend(listed);
             self.blocks.push(names);
         }
@@ -279,7 +263,7 @@ impl Listing {
     fn sort(&mut self) {
         let blocks = &self.blocks;
         let key = |file: &ListedFile| {
-            let name = name_at(&blocks[file.block as usize].0, file.start as usize);
+            let name = blocks[file.block as usize].packed(file.position);
             (file.changed, name)
         };
         self.files
@@ -303,30 +287,34 @@ impl Listing {
     }
 
     /// Name of a file in its folder, any bytes but `/` and NUL.
-    pub fn name(&self, file: &ListedFile) -> &[u8] {
-        name_at(&self.blocks[file.block as usize].0, file.start as usize)
+    pub fn name(&self, file: &ListedFile) -> Name<'_> {
+        self.blocks[file.block as usize].name(file.position)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ListedFile, Listing, NameBlock};
+    use super::{ListedFile, Listing, NameBlockBuilder};
     use crate::clock::FileTime;
 
     /// A listing of files with these names and change times.
     fn listing(files: &[(&str, i64)]) -> Listing {
-        let mut listing = Listing::default();
-        let mut block = Vec::new();
-        for (name, changed) in files {
-            listing.files.push(ListedFile {
+        let mut builder = NameBlockBuilder::default();
+        assert!(files.iter().all(|(name, _)| builder.add(name.as_bytes())));
+        let names = builder.build();
+        let listed = files
+            .iter()
+            .zip(names.names())
+            .map(|((_, changed), (position, _))| ListedFile {
                 changed: FileTime::from_nanos(*changed),
                 block: 0,
-                start: u32::try_from(block.len()).expect("a short block"),
+                position,
             });
-            block.push(u8::try_from(name.len()).expect("a short name"));
-            block.extend_from_slice(name.as_bytes());
-        }
-        listing.blocks.push(NameBlock(block.into()));
+        let mut listing = Listing {
+            files: listed.collect(),
+            ..Listing::default()
+        };
+        listing.blocks.push(names);
         listing.sort();
         listing
     }
@@ -343,10 +331,10 @@ mod tests {
             ("d.json", 1),
             ("d.json", 9),
         ]);
-        let names: Vec<&[u8]> = listing
+        let names: Vec<Vec<u8>> = listing
             .files(0..listing.len())
             .iter()
-            .map(|file| listing.name(file))
+            .map(|file| listing.name(file).to_vec())
             .collect();
         let expected = ["d.json", "c.json", "a.json", "b.json", "d.json"];
         assert_eq!(names, expected.map(str::as_bytes));

@@ -6,6 +6,7 @@
 
 pub mod listing;
 pub mod name;
+mod name_block;
 pub mod reading;
 pub mod removal;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Ending of the names of event files.
-const EVENT_SUFFIX: &[u8] = b".json";
+pub(super) const EVENT_SUFFIX: &[u8] = b".json";
 
 /// The file in which the cards service keeps the number of its next card, among its events.
 const COUNTER: &[u8] = b"__id_counter";

@@ -252,9 +252,9 @@ fn read(
     buffer: &mut BytesMut,
 ) -> Result<File, FolderError> {
     let name = scan.listing.name(listed);
-    let reading = scan.folder.read(name, options.max_file_size, buffer)?;
+    let reading = scan.folder.read(&name, options.max_file_size, buffer)?;
     Ok(File::validate(
-        name_text(name).into_owned(),
+        name_text(&name).into_owned(),
         listed.changed,
         reading,
         options,
