@@ -188,7 +188,7 @@ impl Progress {
         self.remaining -= 1;
         self.pending += 1;
         let changed = changed
-            .or(self.plan.base)
+            .or(self.base())
             .unwrap_or(FileTime::from_nanos(i64::MIN));
         self.first_pending = Some(
             self.first_pending
@@ -206,12 +206,21 @@ impl Progress {
         self.scanned_at
     }
 
+    /// The offset that the run goes on from. One of a clock that was set back since is ahead of files that
+    /// nobody has read, so it counts for nothing until all files are processed.
+    fn base(&self) -> Option<FileTime> {
+        let is_done = self.remaining == 0 && self.pending == 0;
+        self.plan
+            .base
+            .filter(|_| is_done || self.plan.rescan != Some(Rescan::ClockSetBack))
+    }
+
     /// The offset after this much of the run.
     pub fn offset(&self) -> Option<FileTime> {
-        let base = self.plan.base;
         if !self.plan.advances {
-            return base;
+            return self.plan.base;
         }
+        let base = self.base();
         let now = self.scanned_at;
         let limit = self.first_pending.map_or(now, |pending| pending.min(now));
         // A file that is pending may have no known time; then nothing counts as processed.
@@ -363,12 +372,17 @@ mod tests {
 
     #[test]
     fn the_offset_follows_what_is_processed_and_passes_neither_what_is_pending_nor_the_clock() {
-        let offset = |base: Option<i64>, processed: Option<i64>, pending: Option<i64>, now: i64| {
+        let offset = |base: Option<i64>,
+                      processed: Option<i64>,
+                      pending: Option<i64>,
+                      unread: usize,
+                      now: i64| {
             let now = FileTime::from_nanos(now);
+            let found = processed.iter().chain(&pending).count() + unread;
             let mut progress = Progress::new(
                 plan(&checkpoint(base), Start::Checkpoint, true, OVERLAP, now),
                 now,
-                2,
+                found,
             );
             if let Some(changed) = processed {
                 progress.process(FileTime::from_nanos(changed));
@@ -378,27 +392,34 @@ mod tests {
             }
             progress.offset().map(FileTime::nanos)
         };
-        assert_eq!(offset(None, None, None, 1_000), None);
-        assert_eq!(offset(None, None, Some(500), 1_000), None);
-        assert_eq!(offset(None, Some(700), None, 1_000), Some(700));
-        assert_eq!(offset(Some(600), Some(700), None, 1_000), Some(700));
-        assert_eq!(offset(Some(600), Some(500), None, 1_000), Some(600));
-        assert_eq!(offset(Some(600), Some(700), Some(650), 1_000), Some(650));
-        assert_eq!(offset(Some(600), Some(700), Some(550), 1_000), Some(600));
-        // A file stamped in the future, and a clock that was set back.
-        assert_eq!(offset(Some(600), Some(9_000), None, 1_000), Some(1_000));
-        assert_eq!(offset(Some(600), None, None, 400), Some(400));
+        assert_eq!(offset(None, None, None, 2, 1_000), None);
+        assert_eq!(offset(None, None, Some(500), 1, 1_000), None);
+        assert_eq!(offset(None, Some(700), None, 1, 1_000), Some(700));
+        assert_eq!(offset(Some(600), Some(700), None, 1, 1_000), Some(700));
+        assert_eq!(offset(Some(600), Some(500), None, 1, 1_000), Some(600));
+        assert_eq!(offset(Some(600), Some(700), Some(650), 0, 1_000), Some(650));
+        assert_eq!(offset(Some(600), Some(700), Some(550), 0, 1_000), Some(600));
+        // A file stamped in the future.
+        assert_eq!(offset(Some(600), Some(9_000), None, 1, 1_000), Some(1_000));
+        // A clock that was set back, within the overlap and by more: then everything is read first.
+        assert_eq!(offset(Some(430), None, None, 2, 400), Some(400));
+        assert_eq!(offset(Some(600), None, None, 2, 400), None);
+        assert_eq!(offset(Some(600), Some(100), None, 1, 400), Some(100));
+        assert_eq!(offset(Some(600), Some(300), Some(200), 0, 400), Some(200));
+        assert_eq!(offset(Some(600), Some(300), None, 0, 400), Some(400));
+        assert_eq!(offset(Some(600), None, None, 0, 400), Some(400));
     }
 
     #[test]
     fn a_pending_file_without_a_time_blocks_the_offset() {
         let now = FileTime::from_nanos(1_000);
-        for base in [None, Some(600)] {
+        // The last one is of a clock that was set back.
+        for (base, expected) in [(None, None), (Some(600), Some(600)), (Some(9_000), None)] {
             let planned = plan(&checkpoint(base), Start::Checkpoint, true, OVERLAP, now);
             let mut progress = Progress::new(planned, now, 2);
             progress.process(FileTime::from_nanos(700));
             progress.leave_pending(None);
-            assert_eq!(progress.offset().map(FileTime::nanos), base);
+            assert_eq!(progress.offset().map(FileTime::nanos), expected);
             assert_eq!((progress.pending, progress.remaining), (1, 0));
         }
     }

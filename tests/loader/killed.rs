@@ -353,6 +353,26 @@ fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
     );
 }
 
+/// The offset of a clock that was set back is ahead of everything, and so of files that nobody has read.
+#[test]
+fn a_run_killed_after_the_clock_was_set_back_leaves_the_rest_to_the_next_one() {
+    let loader = Loader::new();
+    loader.put_user(1);
+    loader.run(&[]);
+    loader.execute("update etl.checkpoint set offset_at = now() + '1 hour'");
+    (2..=7).for_each(|number| loader.put_user(number));
+    let mut obstacle = Obstacle::at_user(&loader, 5);
+    let mut run = loader.start(&["run", "--batch-size", "3"]);
+    obstacle.wait_for_runs(1);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "4");
+    assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 3);
+    books::check(&loader);
+    assert_eq!(loader.run(&["--overlap", "0s"])["files"], 0);
+}
+
 /// Each batch saves the number of pending files, and the end of a run saves their names.
 #[test]
 fn a_pending_file_that_a_killed_run_has_loaded_is_pending_no_more() {
