@@ -45,6 +45,11 @@ impl Checkpoint {
         }
     }
 
+    /// Whether the offset certainly belongs to this folder. Otherwise it may do all the same.
+    pub fn is_certainly_of(&self, folder: FolderIdentity) -> bool {
+        self.folder.is_some_and(|known| known.is_same(folder))
+    }
+
     /// Whether the database lists pending files of the folder. A run that is killed after a batch has loaded
     /// one of them leaves it listed, and not counted.
     pub fn has_pending_files(&self) -> bool {

@@ -203,7 +203,7 @@ impl Archiver<'_> {
         while names.peek().is_some() {
             let next = names.by_ref().take(NAMES / BLOCK_NAMES);
             let recent = AtomicI64::new(0);
-            scan.listing = folder.stat(next, None, |_, stamp| {
+            scan.listing = folder.stat(next, |_, stamp| {
                 let is_old = stamp.changed.age(now) >= self.options.older_than;
                 recent.fetch_add(i64::from(!is_old), Ordering::Relaxed);
                 is_old

@@ -1,5 +1,4 @@
-//! The scan of a folder: the files that changed at some time or later, in the order in which they
-//! changed.
+//! The scan of a folder: the event files that a run reads, in the order in which they changed.
 
 use std::io;
 use std::ops::Range;
@@ -100,8 +99,8 @@ struct Share {
 }
 
 impl Folder {
-    /// Scans the folder for event files that changed at `from` or later and that `keeps` approves of
-    /// by name and stamp. Files that vanish meanwhile are left out. A file that cannot be statted is
+    /// Scans the folder for event files that `keeps` approves of by name and stamp. Files that vanish
+    /// meanwhile are left out. A file that cannot be statted is
     /// one of the [`Listing::faults`] and stops no other.
     ///
     /// # Errors
@@ -109,10 +108,9 @@ impl Folder {
     /// When the folder cannot be listed.
     pub fn scan(
         &self,
-        from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
     ) -> Result<Listing, FolderError> {
-        self.stat(self.names()?, from, keeps)
+        self.stat(self.names()?, keeps)
     }
 
     /// Begins to list the names of the event files.
@@ -138,7 +136,6 @@ impl Folder {
     pub fn stat(
         &self,
         mut names: impl Iterator<Item = Result<NameBlock, FolderError>>,
-        from: Option<FileTime>,
         keeps: impl Fn(&[u8], &FileStamp) -> bool + Sync,
     ) -> Result<Listing, FolderError> {
         let mut listing = Listing::default();
@@ -146,7 +143,7 @@ impl Folder {
             return Ok(listing);
         };
         let began = Instant::now();
-        let share = self.stat_block(&first, from, &keeps);
+        let share = self.stat_block(&first, &keeps);
         // The first few show whether the system has the others in memory or waits for a disk.
         let sample = share.census.files.max(1) as u32;
         let threads = match began.elapsed() > SLOW_STAT * sample {
@@ -156,7 +153,7 @@ impl Folder {
         listing.add(first, share);
         let stat_names = |names: Result<NameBlock, FolderError>| {
             names.map(|names| {
-                let share = self.stat_block(&names, from, &keeps);
+                let share = self.stat_block(&names, &keeps);
                 (names, share)
             })
         };
@@ -168,12 +165,7 @@ impl Folder {
         Ok(listing)
     }
 
-    fn stat_block(
-        &self,
-        names: &NameBlock,
-        from: Option<FileTime>,
-        keeps: &impl Fn(&[u8], &FileStamp) -> bool,
-    ) -> Share {
+    fn stat_block(&self, names: &NameBlock, keeps: &impl Fn(&[u8], &FileStamp) -> bool) -> Share {
         let mut share = Share::default();
         let old_before = FileTime::from(self.clock.now()).before(OLD_AFTER);
         for (position, name) in names.names() {
@@ -181,8 +173,7 @@ impl Folder {
                 Ok(stat) => {
                     let stamp = self.stamp_of(&stat);
                     share.census.count(stamp.changed, old_before);
-                    let is_due = from.is_none_or(|from| stamp.changed >= from);
-                    if !is_due || !keeps(&name, &stamp) {
+                    if !keeps(&name, &stamp) {
                         // Processed already, or none of this run's business.
                     } else if is_regular(&stat) {
                         share.files.push((stamp.changed, position));

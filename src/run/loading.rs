@@ -257,7 +257,9 @@ impl<'r> Loader<'r> {
                 idle.push((folder, chunk.counts()));
             }
             let is_blocked = scan.checkpoint.is_blocked(now.into());
-            self.warnings.note(scan.folder.path(), &chunk, is_blocked);
+            let plan = new_states[folder].progress.plan();
+            self.warnings
+                .note(scan.folder.path(), &chunk, plan, is_blocked);
             self.bar.advance(chunk.files.len());
             new_states[folder].pass(chunk);
             if has_work {

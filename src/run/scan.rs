@@ -16,10 +16,11 @@ use crate::inbox::listing::Listing;
 use crate::inbox::name::{name_bytes, name_text};
 use crate::inbox::{Folder, FolderError};
 use crate::inbox_name::InboxName;
+use crate::source::Source;
 use crate::stamp::{FileStamp, FolderIdentity};
 use crate::warehouse;
 use crate::warehouse::names::unknown_names;
-use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_file};
+use crate::warehouse::processed_files::{PendingFile, RecentFile, each_recent_file, pending_names};
 
 /// Recently processed files that are probed in a folder which may be another one: if it is the same,
 /// the first one is found.
@@ -79,11 +80,13 @@ pub(super) fn scan(
     let scanned_at = options.clock.now().into();
     let folder = Folder::open(&options.inbox, source, &options.clock)?;
     let identity = folder.identity()?;
-    let recent = RecentFiles::read(client, &checkpoint, &options.inbox_name, &folder, identity)?;
+    let recent = RecentFiles::read(client, source, &options.inbox_name)?;
+    let is_same_folder = checkpoint.is_certainly_of(identity)
+        || while_renewing(client, run_id, || recent.has_one_in(&folder))?;
     let plan = plan(
         &checkpoint,
         options.start(),
-        recent.is_same_folder,
+        is_same_folder,
         options.overlap,
         scanned_at,
     );
@@ -110,14 +113,26 @@ pub(super) fn scan(
         }
         false => None,
     };
+    // A backfill may have left files pending that are older than the offset.
+    let pending_names = match plan.advances && checkpoint.has_pending_files() {
+        true => pending_names(client, source, &options.inbox_name)?,
+        false => HashSet::new(),
+    };
     let keeps = |name: &[u8], stamp: &FileStamp| {
+        let is_in_range = plan.from.is_none_or(|from| stamp.changed >= from);
+        if !is_in_range && pending_names.is_empty() {
+            return false;
+        }
         let name = name_text(name);
+        if !is_in_range && !pending_names.contains(name.as_ref()) {
+            return false;
+        }
         unknown
             .as_ref()
             .is_none_or(|unknown| unknown.contains(name.as_ref()))
             && !(plan.skips_recent && recent.contains(&name, stamp))
     };
-    let mut listing = while_renewing(client, run_id, || folder.scan(plan.from, keeps))??;
+    let mut listing = while_renewing(client, run_id, || folder.scan(keeps))??;
     let mut progress = Progress::new(
         plan,
         scanned_at,
@@ -134,7 +149,7 @@ pub(super) fn scan(
     for (name, cause) in std::mem::take(&mut listing.faults) {
         let name = name_text(&name).into_owned();
         let reason = format!("the file cannot be statted: {cause}");
-        warnings.fault(folder.path(), &name, &reason);
+        warnings.fault(folder.path(), &name, &reason, plan);
         progress.leave_pending(None);
         pending.push(PendingFile { name, reason });
     }
@@ -146,7 +161,7 @@ pub(super) fn scan(
     let mut state = FolderState {
         progress,
         saved: checkpoint,
-        forgets_all: !recent.is_same_folder && !recent.files.is_empty(),
+        forgets_all: !is_same_folder && !recent.files.is_empty(),
         recent: Vec::new(),
         // The last run did not finish, and so may have left files that are to be forgotten.
         unforgotten: match checkpoint.remaining {
@@ -179,8 +194,8 @@ pub(crate) fn is_same_folder(
     folder: &Folder,
     identity: FolderIdentity,
 ) -> Result<bool, warehouse::error::Error> {
-    let recent = RecentFiles::read(client, checkpoint, inbox, folder, identity)?;
-    Ok(recent.is_same_folder)
+    Ok(checkpoint.is_certainly_of(identity)
+        || RecentFiles::read(client, checkpoint.source, inbox)?.has_one_in(folder))
 }
 
 /// The names of all event files in a folder.
@@ -201,35 +216,36 @@ fn all_names(folder: &Folder) -> Result<Vec<String>, FolderError> {
 struct RecentFiles {
     hashers: [RandomState; 2],
     files: HashSet<[u64; 2]>,
-    is_same_folder: bool,
+    /// The first [`PROBED`] of them.
+    probed: Vec<RecentFile>,
 }
 
 impl RecentFiles {
-    /// Reads them, and finds out whether they are those of this folder: it is certainly the one that
-    /// the checkpoint belongs to, or one of the files is in it as it was.
     fn read(
         client: &mut Client,
-        checkpoint: &Checkpoint,
+        source: Source,
         inbox: &InboxName,
-        folder: &Folder,
-        identity: FolderIdentity,
     ) -> Result<RecentFiles, warehouse::error::Error> {
         let mut recent = RecentFiles {
             hashers: [RandomState::new(), RandomState::new()],
             files: HashSet::new(),
-            is_same_folder: checkpoint
-                .folder
-                .is_some_and(|known| known.is_same(identity)),
+            probed: Vec::new(),
         };
-        let mut probed = 0;
-        each_recent_file(client, checkpoint.source, inbox, |name, stamp| {
-            if !recent.is_same_folder && probed < PROBED {
-                probed += 1;
-                recent.is_same_folder = folder.stamp(&name_bytes(name)) == Some(stamp);
+        each_recent_file(client, source, inbox, |name, stamp| {
+            if recent.probed.len() < PROBED {
+                let name = name.to_owned();
+                recent.probed.push(RecentFile { name, stamp });
             }
             recent.files.insert(recent.fingerprint(name, &stamp));
         })?;
         Ok(recent)
+    }
+
+    /// Whether one of them is in this folder as it was, so that they are those of this folder. On a slow
+    /// share that takes its time.
+    fn has_one_in(&self, folder: &Folder) -> bool {
+        let is_in = |file: &RecentFile| folder.stamp(&name_bytes(&file.name)) == Some(file.stamp);
+        self.probed.iter().any(is_in)
     }
 
     fn fingerprint(&self, name: &str, stamp: &FileStamp) -> [u64; 2] {

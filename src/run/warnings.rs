@@ -8,6 +8,7 @@ use std::path::Path;
 use log::Level;
 
 use super::chunk::{Chunk, Outcome, Pending};
+use crate::checkpoint::ScanPlan;
 
 /// Files of a kind that are named in a run; the rest are counted.
 const NAMED: usize = 10;
@@ -52,7 +53,7 @@ impl Kind {
 impl FileWarnings {
     /// Notes what is odd about the files of a chunk. Pending files are odd once some file has been
     /// pending for long.
-    pub(super) fn note(&mut self, folder: &Path, chunk: &Chunk, is_blocked: bool) {
+    pub(super) fn note(&mut self, folder: &Path, chunk: &Chunk, plan: ScanPlan, is_blocked: bool) {
         for file in &chunk.files {
             match &file.outcome {
                 Outcome::Rejected(rejection) => {
@@ -66,7 +67,7 @@ impl FileWarnings {
                     }
                 }
                 Outcome::Pending(pending @ Pending::Fault(_)) => {
-                    self.fault(folder, &file.name, &pending.to_string());
+                    self.fault(folder, &file.name, &pending.to_string(), plan);
                 }
                 Outcome::Pending(pending) => {
                     if self.pending.count() {
@@ -90,10 +91,18 @@ impl FileWarnings {
     }
 
     /// Notes a file that the file system fails to read.
-    pub(super) fn fault(&mut self, folder: &Path, name: &str, cause: &str) {
+    pub(super) fn fault(&mut self, folder: &Path, name: &str, cause: &str, plan: ScanPlan) {
         if self.faults.count() {
-            let message = format!("pending: {cause}; the checkpoint waits until it can be read");
-            self.push(Level::Warn, folder, name, message);
+            let next = match plan.advances {
+                true => "the checkpoint waits until it can be read",
+                false => "once it can be read, the same command loads it",
+            };
+            self.push(
+                Level::Warn,
+                folder,
+                name,
+                format!("pending: {cause}; {next}"),
+            );
         }
     }
 

@@ -1,5 +1,7 @@
 //! Files that a run has processed and that the next one finds again, and files that it left pending.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
@@ -120,6 +122,27 @@ pub struct PendingFile {
     pub name: String,
     /// Why, as a sentence.
     pub reason: String,
+}
+
+/// Names of the files that the last run left pending, of many the first thousand.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn pending_names(
+    client: &mut Client,
+    source: Source,
+    inbox: &InboxName,
+) -> Result<HashSet<String>, Error> {
+    let doing = "reading the pending files";
+    let mut transaction = begin_bounded(client, doing)?;
+    let rows = transaction
+        .query_typed(
+            include_str!("../../sql/checkpoint/pending_files.sql"),
+            &[(&source.name(), Type::TEXT), (&inbox.as_str(), Type::TEXT)],
+        )
+        .doing(doing)?;
+    Ok(rows.iter().map(|row| row.get("file_name")).collect())
 }
 
 /// Replaces the pending files of a folder, of many the first thousand.

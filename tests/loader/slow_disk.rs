@@ -17,14 +17,44 @@ const FILES: u64 = 200;
 /// second for files that are being read; beside other tests that takes longer.
 const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long looking for a file takes, in microseconds: with all files of the folder before, several seconds.
+const STAT_TAKES: u64 = 40_000;
+
 #[test]
 fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     let loader = Loader::new();
     loader.run(&[]);
     (0..FILES).for_each(|number| loader.put_user(number));
+    check_slow_run(&loader, &format!("openat:delay_enter={OPEN_TAKES}"), FILES);
+    books::settle(&loader);
+}
+
+/// Whether it is the same folder is found out by its files where nothing else tells.
+#[test]
+fn no_transaction_waits_for_the_files_of_a_folder_that_was_replaced() {
+    let loader = Loader::new();
+    (0..FILES).for_each(|number| loader.put_user(number));
+    loader.run(&[]);
+    let (folder, replaced) = (loader.path("users"), loader.path("replaced"));
+    fs::rename(&folder, &replaced).expect("the inbox can be changed");
+    fs::create_dir(&folder).expect("the inbox can be changed");
+    loader.put_user(FILES);
+    check_slow_run(&loader, &format!("newfstatat:delay_enter={STAT_TAKES}"), 1);
+    fs::rename(
+        folder.join(format!("{FILES}.json")),
+        replaced.join("last.json"),
+    )
+    .expect("the inbox can be changed");
+    fs::remove_dir(&folder).expect("the inbox can be changed");
+    fs::rename(replaced, folder).expect("the inbox can be changed");
+    books::settle(&loader);
+}
+
+/// A run that such a tampering makes slow has loaded so many files, waited for none in a transaction, and
+/// renewed its claim.
+fn check_slow_run(loader: &Loader, tampering: &str, files: u64) {
     let run = loader.command(&["run", "--json"]);
-    let tampering = format!("openat:delay_enter={OPEN_TAKES}");
-    let Some(mut run) = tampered(&run, &tampering, None) else {
+    let Some(mut run) = tampered(&run, tampering, None) else {
         return;
     };
     let began = Instant::now();
@@ -55,7 +85,7 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     let said = finish(run);
     assert_eq!(said.status, 0, "{}", said.log);
     assert!(
-        said.out.contains(&format!("\"loaded\":{FILES}")),
+        said.out.contains(&format!("\"loaded\":{files}")),
         "{}",
         said.out
     );
@@ -64,7 +94,6 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
         panic!("there was no claim");
     };
     assert!(last > first, "the claim was not renewed in {took:?}");
-    books::settle(&loader);
 }
 
 /// How long it takes to open the only file, in microseconds: longer than the minute for which a run reads files
@@ -122,6 +151,32 @@ fn one_file_that_cannot_be_had_stops_no_other() {
         assert_eq!(loader.run(&["--overlap", "1ms"])["loaded"], 1, "{call}");
         books::settle(&loader);
     }
+}
+
+/// A backfill finds a file that is older than the offset, and cannot read it.
+#[test]
+fn a_file_that_a_backfill_leaves_pending_is_read_by_the_next_run() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    loader.execute("update etl.checkpoint set offset_at = now() + '1 second'");
+    sleep(Duration::from_secs(1));
+    assert_eq!(loader.run(&["--overlap", "0s"])["files"], 0);
+    let backfill = loader.command(&["run", "--json", "--since", "1h", "--overlap", "0s"]);
+    let Some(mut faulty) = tampered(&backfill, "openat:error=EIO", Some("1.json")) else {
+        return;
+    };
+    let said = said(faulty.output().expect("strace can be started"));
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert!(said.out.contains("\"pending\":1"), "{}", said.out);
+    let summary = loader.run(&["--overlap", "0s"]);
+    assert_eq!(
+        (&summary["files"], &summary["loaded"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(loader.value("select count(*) from etl.pending_file"), "0");
+    assert_eq!(loader.run(&["--overlap", "0s"])["files"], 0);
+    books::settle(&loader);
 }
 
 #[test]

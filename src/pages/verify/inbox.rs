@@ -92,7 +92,7 @@ fn scan(
         checkpoint.offset = None;
     }
     figures.other_names += folder.each_name(|_| Ok::<(), FolderError>(()))?;
-    let listing = folder.scan(None, |_, _| true)?;
+    let listing = folder.scan(|_, _| true)?;
     figures.files += listing.len() as i64;
     Ok(FolderScan {
         folder,
