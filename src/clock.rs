@@ -12,18 +12,22 @@ pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A time as the file system stamps it: nanoseconds since 1970-01-01 UTC.
 ///
-/// It reaches from 1677 to 2262; a time beyond that counts as the nearest of the two.
+/// It reaches from 1677 to 2262; a time beyond that counts as the nearest whole second within.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileTime(i64);
 
 impl FileTime {
     /// From `stat`: seconds since 1970-01-01 UTC and nanoseconds within the second.
     pub fn from_stat(seconds: i64, nanos: i64) -> FileTime {
-        FileTime(
-            seconds
-                .saturating_mul(NANOS_PER_SECOND)
-                .saturating_add(nanos),
-        )
+        let time = seconds
+            .checked_mul(NANOS_PER_SECOND)
+            .and_then(|time| time.checked_add(nanos));
+        // The fraction of a limit would be one that the file does not have, and fractions order events.
+        let nearest = || match seconds {
+            0.. => i64::MAX - i64::MAX % NANOS_PER_SECOND,
+            _ => i64::MIN - i64::MIN % NANOS_PER_SECOND,
+        };
+        FileTime(time.unwrap_or_else(nearest))
     }
 
     /// From nanoseconds since 1970-01-01 UTC.
@@ -87,4 +91,21 @@ impl Clock {
 /// The time by the clock of this machine, in whole microseconds.
 pub fn now() -> DateTime<Utc> {
     Clock::default().now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileTime, NANOS_PER_SECOND};
+
+    #[test]
+    fn a_time_that_is_too_far_away_has_no_fraction_of_a_second() {
+        for seconds in [10_413_792_000, i64::MAX, -10_413_792_000, i64::MIN] {
+            let time = FileTime::from_stat(seconds, 999_999_999).nanos();
+            assert_eq!(time % NANOS_PER_SECOND, 0);
+            assert_eq!(time.signum(), seconds.signum());
+            assert!(time.unsigned_abs() > 292 * 365 * 86_400 * 1_000_000_000);
+        }
+        assert_eq!(FileTime::from_stat(1, 5).nanos(), 1_000_000_005);
+        assert_eq!(FileTime::from_stat(-1, 5).nanos(), -999_999_995);
+    }
 }
