@@ -53,11 +53,12 @@ impl Folder {
         match self.read_regular(name, max_size, buffer) {
             Ok(reading) => Ok(reading),
             Err(Errno::NOENT) => Ok(Reading::Vanished),
-            // A link, a socket, a device without a driver: what `open` says of them.
-            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => Ok(Reading::NotRegular),
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(self.failure(errno)),
             Err(errno) => Ok(
                 match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    // A link, a socket, a device without a driver. A network share may fail to open a
+                    // regular file with the same errors.
+                    Ok(stat) if !is_regular(&stat) => Reading::NotRegular,
                     Ok(stat) => Reading::Unreadable(self.stamp_of(&stat), errno.into()),
                     Err(Errno::NOENT) => Reading::Vanished,
                     Err(errno) => Reading::Fault(errno.into()),
