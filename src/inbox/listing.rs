@@ -65,7 +65,7 @@ impl Census {
 
 /// The files that a scan found.
 ///
-/// There can be millions, so names are packed into blocks, and a file that is named after its event takes 33
+/// There can be millions, so names are packed into blocks, and a file that is named after its event takes 34
 /// bytes. A block of which no file is kept is dropped.
 #[derive(Debug, Default)]
 pub struct Listing {

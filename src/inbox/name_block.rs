@@ -8,7 +8,10 @@ use uuid::fmt::Hyphenated;
 use super::name::EVENT_SUFFIX;
 
 /// Stands in front of an event id, where other names have their length, which is never zero.
-const ID: u8 = 0;
+const ID: u16 = 0;
+
+/// Length of what stands in front of a name.
+const PREFIX_LENGTH: usize = size_of::<u16>();
 
 /// Length of an event id in bytes.
 const ID_LENGTH: usize = size_of::<Uuid>();
@@ -16,8 +19,8 @@ const ID_LENGTH: usize = size_of::<Uuid>();
 /// Length of the name that the services give a file: the event id in lower case, and the ending.
 const ID_NAME_LENGTH: usize = Hyphenated::LENGTH + EVENT_SUFFIX.len();
 
-/// Names of event files, one after the other. One that is made of an event id takes 17 bytes, any other
-/// one byte more than its length.
+/// Names of event files, one after the other. One that is made of an event id takes 18 bytes, any other
+/// two bytes more than its length.
 #[derive(Debug, Default)]
 pub struct NameBlock(Box<[u8]>);
 
@@ -35,21 +38,20 @@ pub enum Name<'b> {
 }
 
 impl NameBlockBuilder {
-    /// Adds a name; returns whether it has 1 to 255 bytes, as every name that the system allows.
+    /// Adds a name; returns whether its length is one that a system allows. On a share it can be more than
+    /// the 255 bytes of a local disk.
     pub(super) fn add(&mut self, name: &[u8]) -> bool {
-        let length = match u8::try_from(name.len()) {
+        let length = match u16::try_from(name.len()) {
             Ok(ID) | Err(_) => return false,
             Ok(length) => length,
         };
+        let mut push = |prefix: u16, rest: &[u8]| {
+            self.0.extend_from_slice(&prefix.to_ne_bytes());
+            self.0.extend_from_slice(rest);
+        };
         match event_id(name) {
-            Some(id) => {
-                self.0.push(ID);
-                self.0.extend_from_slice(id.as_bytes());
-            }
-            None => {
-                self.0.push(length);
-                self.0.extend_from_slice(name);
-            }
+            Some(id) => push(ID, id.as_bytes()),
+            None => push(length, name),
         }
         true
     }
@@ -85,19 +87,19 @@ impl NameBlock {
     /// What the name at a position is packed into: the same bytes if, and only if, it is the same name.
     pub(super) fn packed(&self, position: u32) -> &[u8] {
         let rest = &self.0[position as usize..];
-        let length = match rest[0] {
+        let length = match prefix(rest) {
             ID => ID_LENGTH,
             length => usize::from(length),
         };
-        &rest[..=length]
+        &rest[..PREFIX_LENGTH + length]
     }
 }
 
 impl<'b> Name<'b> {
     fn unpack(packed: &'b [u8]) -> Name<'b> {
-        let (first, rest) = (packed[0], &packed[1..]);
+        let rest = &packed[PREFIX_LENGTH..];
         match rest.first_chunk::<ID_LENGTH>() {
-            Some(id) if first == ID => Name::Id(id_name(Uuid::from_bytes(*id))),
+            Some(id) if prefix(packed) == ID => Name::Id(id_name(Uuid::from_bytes(*id))),
             _ => Name::Bytes(rest),
         }
     }
@@ -112,6 +114,11 @@ impl Deref for Name<'_> {
             Name::Id(name) => name,
         }
     }
+}
+
+/// What stands in front of a name.
+fn prefix(packed: &[u8]) -> u16 {
+    u16::from_ne_bytes([packed[0], packed[1]])
 }
 
 /// The event id that a name is made of, and that it can be made of again.
@@ -134,8 +141,8 @@ mod tests {
     use super::NameBlockBuilder;
 
     #[test]
-    fn every_name_can_be_had_back_and_that_of_an_event_id_takes_17_bytes() {
-        let longest = [b'x'; 255];
+    fn every_name_can_be_had_back_and_that_of_an_event_id_takes_18_bytes() {
+        let longest = [b'x'; 765];
         let ids: [&[u8]; 2] = [
             b"16ffaaa3-2094-4f07-adec-717e9149cc2f.json",
             b"00000000-0000-0000-0000-000000000000.json",
@@ -154,7 +161,7 @@ mod tests {
         let mut builder = NameBlockBuilder::default();
         assert!(names.iter().all(|name| builder.add(name)));
         assert!(!builder.add(b""));
-        assert!(!builder.add(&[b'x'; 256]));
+        assert!(!builder.add(&[b'x'; 1 << 16]));
         let block = builder.build();
         let mut found = block.names();
         for name in &names {
@@ -162,8 +169,8 @@ mod tests {
             assert_eq!(&*next, *name);
             assert_eq!(&*block.name(position), *name);
             let bytes = match ids.contains(name) {
-                true => 17,
-                false => name.len() + 1,
+                true => 18,
+                false => name.len() + 2,
             };
             assert_eq!(block.packed(position).len(), bytes);
         }
