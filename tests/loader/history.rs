@@ -336,3 +336,45 @@ fn a_history_fits_the_terminal_and_cannot_steer_it() {
         on_terminal("")
     );
 }
+
+/// The page that is read when versions and events contradict each other.
+#[test]
+fn events_without_a_version_are_shown() {
+    let loader = Loader::new();
+    let put = |number, at| {
+        let event = user_event(&event_id(number), at, 7, "Ann Ash", number as f64);
+        loader.put(&format!("users/{number}.json"), event.to_string());
+    };
+    put(1, "2026-11-23 20:00:00");
+    put(2, "2026-11-23 20:10:00");
+    loader.run(&[]);
+    let delete = |condition: &str| {
+        loader.execute(&format!(
+            "set session_replication_role = replica; delete from warehouse.dim_user where {condition}"
+        ));
+    };
+    delete("valid_to is not null");
+    let said = loader.etl(&["history", "user", "7"]);
+    assert!(
+        said.out.starts_with("user 7: 1 version, 2 events"),
+        "{}",
+        said.out
+    );
+    let (versions, rest) = said.out.split_once("without a version").expect("a heading");
+    assert!(
+        versions.contains("2.json") && !versions.contains("1.json"),
+        "{versions}"
+    );
+    assert!(rest.contains("`etl rebuild user 7`"), "{rest}");
+    assert!(
+        rest.contains("1.json") && !rest.contains("2.json"),
+        "{rest}"
+    );
+    delete("true");
+    let found = history(&loader, "user", "7");
+    assert_eq!(found["versions"], json!([]));
+    let files: Vec<&Value> = (0..2)
+        .map(|event| &found["events_without_version"][event]["file_name"])
+        .collect();
+    assert_eq!(files, ["1.json", "2.json"]);
+}

@@ -24,6 +24,9 @@ pub struct History {
     pub id: i64,
     /// Its versions, in order.
     pub versions: Vec<VersionEntry>,
+    /// Accepted events that no version covers, in their order: there are some only where the versions
+    /// contradict the events.
+    pub events_without_version: Vec<EventEntry>,
     /// Rejected files about it, in the order of their modification times.
     pub rejected: Vec<RejectionEntry>,
     /// When the history was read.

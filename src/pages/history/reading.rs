@@ -35,15 +35,20 @@ pub fn read(warehouse: &mut Warehouse, entity: Kind, id: i64) -> Result<History,
         owner::add_names(&mut snapshot, &mut versions)?;
     }
     add_changes(entity, &mut versions);
-    add_events(&mut versions, events(&mut snapshot, entity, id)?);
+    let events = events(&mut snapshot, entity, id)?;
+    let events_without_version = add_events(&mut versions, events);
     let history = History {
         entity,
         id,
         versions,
+        events_without_version,
         rejected: rejected(&mut snapshot, entity, id)?,
         read_at: clock::now(),
     };
-    if history.versions.is_empty() && history.rejected.is_empty() {
+    if history.versions.is_empty()
+        && history.events_without_version.is_empty()
+        && history.rejected.is_empty()
+    {
         return Err(Error::UnknownEntity { entity, id });
     }
     Ok(history)
@@ -146,9 +151,10 @@ fn events(
         .collect()
 }
 
-/// Puts each event, in order, into the version whose period it is in.
-fn add_events(versions: &mut [VersionEntry], events: Vec<EventEntry>) {
+/// Puts each event, in order, into the version whose period it is in, and returns those that are in none.
+fn add_events(versions: &mut [VersionEntry], events: Vec<EventEntry>) -> Vec<EventEntry> {
     let mut current = 0;
+    let mut rest = Vec::new();
     for mut event in events {
         while versions
             .get(current)
@@ -157,13 +163,19 @@ fn add_events(versions: &mut [VersionEntry], events: Vec<EventEntry>) {
         {
             current += 1;
         }
-        if let Some(version) = versions.get_mut(current) {
-            if version.event_id == event.event_id {
-                event.effect = Effect::Opened;
-            }
-            version.events.push(event);
+        let version = versions
+            .get_mut(current)
+            .filter(|version| version.valid_from <= event.event_at);
+        let Some(version) = version else {
+            rest.push(event);
+            continue;
+        };
+        if version.event_id == event.event_id {
+            event.effect = Effect::Opened;
         }
+        version.events.push(event);
     }
+    rest
 }
 
 fn rejected(

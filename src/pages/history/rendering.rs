@@ -39,6 +39,7 @@ impl fmt::Display for History {
                 page.write_event(f, event)?;
             }
         }
+        page.write_events_without_version(f)?;
         page.write_rejected(f)
     }
 }
@@ -55,10 +56,14 @@ impl Page<'_> {
             entity,
             id,
             versions,
+            events_without_version,
             rejected,
             ..
         } = self.history;
-        let events = || versions.iter().flat_map(|version| &version.events);
+        let events = || {
+            let of_versions = versions.iter().flat_map(|version| &version.events);
+            of_versions.chain(events_without_version)
+        };
         write!(
             f,
             "{HEADING}{entity} {id}{HEADING:#}: {}, {}",
@@ -165,6 +170,22 @@ impl Page<'_> {
             }
             (true, None) => self.write_note(f, LATE, "late-arriving"),
         }
+    }
+
+    fn write_events_without_version(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = &self.history.events_without_version;
+        if !events.is_empty() {
+            let Self { history, .. } = self;
+            let (entity, id) = (history.entity, history.id);
+            writeln!(
+                f,
+                "\n{REJECTED}without a version{REJECTED:#}: the versions contradict these events; `etl rebuild {entity} \
+                 {id}` makes them anew"
+            )?;
+        }
+        events
+            .iter()
+            .try_for_each(|event| self.write_event(f, event))
     }
 
     fn write_rejected(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
