@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
+use chrono::{DateTime, Utc};
 use postgres::Transaction;
 
 use super::chunk::{Chunk, Outcome};
@@ -75,7 +76,8 @@ impl<'b> Batch<'b> {
         chunk.kinds().iter().all(is_in_order)
     }
 
-    /// Writes the accepted events of a chunk, and says of each what became of it.
+    /// Writes the accepted events of a chunk, and says of each what became of it. Returns the time of the
+    /// newest one that is loaded, now or before.
     ///
     /// # Errors
     ///
@@ -84,12 +86,14 @@ impl<'b> Batch<'b> {
         &mut self,
         transaction: &mut Transaction<'_>,
         chunk: &mut Chunk,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut event_times = vec![None; chunk.files.len()];
         let mut events: BTreeMap<Kind, Vec<(usize, AnyEvent)>> = BTreeMap::new();
         let files = chunk.files.len();
         for (position, file) in chunk.files.iter_mut().enumerate() {
             match mem::replace(&mut file.outcome, Outcome::Loaded) {
                 Outcome::Accepted(event) => {
+                    event_times[position] = Some(event.event_at());
                     let of_kind = events
                         .entry(event.kind())
                         .or_insert_with(|| Vec::with_capacity(files));
@@ -124,11 +128,14 @@ impl<'b> Batch<'b> {
                 chunk.files[position].outcome = match landed {
                     Landed::Loaded => Outcome::Loaded,
                     Landed::Duplicate => Outcome::Duplicate,
-                    Landed::Rejected(rejection) => Outcome::Rejected(rejection),
+                    Landed::Rejected(rejection) => {
+                        event_times[position] = None;
+                        Outcome::Rejected(rejection)
+                    }
                 };
             }
         }
-        Ok(())
+        Ok(event_times.into_iter().flatten().max())
     }
 
     /// Revises the timelines that the events have touched.

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 
 use super::options::Options;
 use crate::clock::FileTime;
@@ -202,11 +201,6 @@ impl Chunk {
     /// What the accepted events are about, in order.
     pub(super) fn kinds(&self) -> BTreeSet<Kind> {
         self.accepted().map(AnyEvent::kind).collect()
-    }
-
-    /// The time of the newest event that is still to be loaded.
-    pub(super) fn newest_event_at(&self) -> Option<DateTime<Utc>> {
-        self.accepted().map(AnyEvent::event_at).max()
     }
 
     fn accepted(&self) -> impl Iterator<Item = &AnyEvent> {

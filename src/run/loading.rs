@@ -242,8 +242,7 @@ impl<'r> Loader<'r> {
             bytes += chunk.bytes() as u64;
             let has_work = chunk.has_work();
             if has_work {
-                let newest_event_at = chunk.newest_event_at();
-                batch
+                let newest_event_at = batch
                     .land(&mut transaction, &mut chunk)
                     .map_err(Error::Unfinished)?;
                 let folder_batch = folders.entry(folder).or_insert_with(|| {

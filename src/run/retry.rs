@@ -235,9 +235,9 @@ impl Retry<'_> {
                 return Ok(None);
             };
             let mut chunk = validate(kept, self.options.max_ahead);
-            let (bytes, newest_event_at) = (chunk.bytes() as u64, chunk.newest_event_at());
+            let bytes = chunk.bytes() as u64;
             // A chunk of any order: nothing is locked before it.
-            batch.land(&mut transaction, &mut chunk)?;
+            let newest_event_at = batch.land(&mut transaction, &mut chunk)?;
             self.notes.append(&mut batch.notes);
             let layout = batch.layout;
             let revised = match batch.revise(&mut transaction)? {
