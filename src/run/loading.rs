@@ -42,8 +42,10 @@ pub(super) struct Loader<'r> {
     pub(super) sources: Vec<Source>,
     pub(super) started_at: DateTime<Utc>,
     pub(super) summary: Summary,
-    /// What its batches have done.
+    /// What its batches have done, and the files that the scans have left pending.
     pub(super) done: Work,
+    /// What of that is in its row.
+    recorded: Counts,
     /// What it knows of the rejected files of its folders. A batch that is rolled back forgets it.
     rejected: BTreeMap<usize, RejectedNames>,
     /// Keys that a batch has found to be broken. Their events are rejected until the run ends: otherwise
@@ -84,6 +86,7 @@ impl<'r> Loader<'r> {
             started_at: options.clock.now(),
             summary: Summary::default(),
             done: Work::default(),
+            recorded: Counts::default(),
             rejected: BTreeMap::new(),
             broken: BrokenKeys::new(),
             warnings: FileWarnings::default(),
@@ -312,6 +315,7 @@ impl<'r> Loader<'r> {
                 .map_err(Error::Unfinished)?;
             checkpoints::renew_within(&mut transaction, self.run_id).map_err(Error::Unfinished)?;
             warehouse::commit(transaction, layout)?;
+            self.recorded = done.counts;
             done.batches += 1;
         }
         self.done = done;
@@ -336,8 +340,20 @@ impl<'r> Loader<'r> {
         Ok(Attempt::Done(left))
     }
 
+    /// Counts files that the scan of a source has left pending.
+    pub(super) fn count_pending(&mut self, source: Source, files: usize) {
+        let counts = Counts {
+            files: files as i64,
+            pending: files as i64,
+            ..Counts::default()
+        };
+        self.done.counts += counts;
+        let summary = self.summary.sources.entry(source.name()).or_default();
+        summary.add(counts, Duration::ZERO);
+    }
+
     /// Saves what no batch has saved: pending files, an offset that was ahead of the clock, a folder
-    /// that was adopted.
+    /// that was adopted, counts of the run.
     ///
     /// # Errors
     ///
@@ -352,12 +368,16 @@ impl<'r> Loader<'r> {
             .iter()
             .zip(states.iter())
             .any(|(scan, state)| state.is_unsaved(scan));
-        if !is_unsaved {
+        let is_unrecorded = self.done.batches > 0 && self.recorded != self.done.counts;
+        if !is_unsaved && !is_unrecorded {
             return Ok(());
         }
         let now = self.options.clock.now();
         let mut transaction = warehouse::begin(client)?;
         claim::lock(&mut transaction, self.run_id, &self.sources)?;
+        if is_unrecorded {
+            self.record(self.done.counts).save(&mut transaction, now)?;
+        }
         for (scan, state) in scans.iter().zip(states.iter_mut()) {
             if !state.progress.plan().advances {
                 continue;

@@ -248,6 +248,8 @@ impl<'r> Run<'r> {
             );
             match scanned {
                 Ok((scan, state)) => {
+                    self.loader
+                        .count_pending(scan.checkpoint.source, state.pending.len());
                     scans.push(scan);
                     states.push(state);
                 }
