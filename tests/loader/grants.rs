@@ -194,3 +194,29 @@ fn roles_of_a_new_cluster_are_made_once_by_one_who_may() {
     let log = std::fs::read_to_string(server.path("log")).expect("the log is ours");
     assert!(!log.contains("does not exist"), "{log}");
 }
+
+#[test]
+fn procedures_aggregates_and_foreign_tables_of_the_owner_get_their_rights() {
+    let loader = Loader::new();
+    loader.etl(&["migrate"]);
+    loader.execute(
+        "create procedure warehouse.refresh() language sql as 'select 1';
+         create aggregate warehouse.total(bigint) (sfunc = int8pl, stype = bigint);
+         create foreign data wrapper nowhere;
+         create server nowhere foreign data wrapper nowhere;
+         create foreign table warehouse.elsewhere (id bigint) server nowhere;
+         revoke execute on all routines in schema warehouse from public",
+    );
+    let said = loader.etl(&["migrate"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert_eq!(
+        loader.query(
+            "select
+               has_function_privilege('dwh_reader', 'warehouse.refresh()', 'execute'),
+               has_function_privilege('dwh_reader', 'warehouse.total(bigint)', 'execute'),
+               has_table_privilege('dwh_reader', 'warehouse.elsewhere', 'select'),
+               has_table_privilege('etl_loader', 'warehouse.elsewhere', 'insert')"
+        ),
+        ["true|true|true|true"]
+    );
+}
