@@ -37,7 +37,11 @@ pub fn lock_dimension(
     let row = transaction
         .query_typed_one(
             include_str!("../../sql/version/lock.sql"),
-            &[(&LOCK_CLASS, Type::INT4), (&number, Type::INT4)],
+            &[
+                (&LOCK_CLASS, Type::INT4),
+                (&number, Type::INT4),
+                (&kind.name(), Type::TEXT),
+            ],
         )
         .doing("waiting for the dimension's lock")?;
     let layout = cluster::layout(transaction, row.get("has_extension"))?;
@@ -46,22 +50,32 @@ pub fn lock_dimension(
     }
     Ok(LockedDimension {
         layout,
-        note: advance_key_sequence(transaction, kind)?,
+        note: advance_key_sequence(transaction, kind, row.get("removed_key"))?,
     })
 }
 
 /// Advances a sequence that is behind; returns what is to be logged about it.
+///
+/// `removed_key`: the highest surrogate key whose version was removed. It is not given again either.
 fn advance_key_sequence(
     transaction: &mut Transaction<'_>,
     kind: Kind,
+    removed_key: Option<i64>,
 ) -> Result<Option<String>, Error> {
     let behind = transaction
-        .query_typed_opt(&statement::fill(statement::VERSION_KEY_SEQUENCE, kind), &[])
+        .query_typed_opt(
+            &statement::fill(statement::VERSION_KEY_SEQUENCE, kind),
+            &[(&removed_key, Type::INT8)],
+        )
         .doing("comparing surrogate keys with their sequence")?;
     let Some(row) = behind else {
         return Ok(None);
     };
     let (highest, last_given): (i64, i64) = (row.get("highest"), row.get("last_given"));
+    let was_given = match removed_key == Some(highest) {
+        true => "was removed",
+        false => "exists",
+    };
     transaction
         .query_typed(
             &statement::fill(statement::VERSION_ADVANCE_KEY_SEQUENCE, kind),
@@ -69,7 +83,7 @@ fn advance_key_sequence(
         )
         .doing("advancing the sequence of surrogate keys")?;
     Ok(Some(format!(
-        "the sequence of warehouse.dim_{kind}.{kind}_key was behind, at {last_given} where {highest} exists, as after \
+        "the sequence of warehouse.dim_{kind}.{kind}_key was behind, at {last_given} where {highest} {was_given}, as after \
          a restore or a move by replication: it goes on after {highest}"
     )))
 }

@@ -205,6 +205,15 @@ fn delete<E: Listed>(
             &[(&keys, Type::INT8_ARRAY), (&removed, Type::INT8_ARRAY)],
         )
         .doing("deleting versions")?;
+    transaction
+        .execute_typed(
+            include_str!("../../sql/version/note_removed.sql"),
+            &[
+                (&E::KIND.name(), Type::TEXT),
+                (&removed.iter().max(), Type::INT8),
+            ],
+        )
+        .doing("noting the highest key of the deleted versions")?;
     Ok(())
 }
 

@@ -104,3 +104,33 @@ fn a_retry_notices_a_sequence_that_is_behind() {
         ["4"]
     );
 }
+
+/// A late-arriving event removes the version with the highest surrogate key, and a restore leaves the sequence
+/// behind.
+#[test]
+fn the_surrogate_key_of_a_removed_version_is_not_given_again() {
+    let loader = Loader::new();
+    let event = |number, score| {
+        let at = ["2026-11-20 10:00:00", "2026-11-20 11:00:00"][usize::from(number > 1)];
+        loader.put_user_event(number, 1, at, score);
+    };
+    event(1, 1.0);
+    event(2, 2.0);
+    loader.run(&[]);
+    event(3, 1.0);
+    assert_eq!(loader.run(&[])["versions_changed"], 2);
+    assert_eq!(
+        loader.query("select user_key from warehouse.dim_user"),
+        ["1"]
+    );
+    set_back(&loader, "warehouse.dim_user", "user_key");
+    loader.put_user(9);
+    let said = loader.etl(&["run"]);
+    let words = "the sequence of warehouse.dim_user.user_key was behind, at 0 where 2 was removed";
+    assert!(said.log.contains(words), "{}", said.log);
+    assert_eq!(
+        loader.query("select user_id, user_key from warehouse.dim_user order by 1"),
+        ["1|1", "9|3"]
+    );
+    books::verify(&loader);
+}
