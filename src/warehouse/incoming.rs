@@ -11,6 +11,7 @@ use super::landing;
 use super::rows::position;
 use super::rows::{self, Columns};
 use super::statement;
+use super::transaction::check_now;
 use crate::escape::printable;
 use crate::event::{Event, Recorded, Rejection};
 
@@ -59,7 +60,8 @@ pub(super) fn are_loaded<E: Recorded>(
     Ok(are_loaded)
 }
 
-/// Writes events whose identity is new.
+/// Writes events whose identity is new. A deferred constraint is checked at once: later it would be taken
+/// for a refusal of whatever versions are written then.
 ///
 /// # Errors
 ///
@@ -69,6 +71,7 @@ pub(super) fn copy_events<E: Recorded>(
     run_id: i64,
     events: &[Incoming<'_, E>],
 ) -> Result<(), Error> {
+    let doing = "loading the events";
     rows::copy(
         transaction,
         &statement::fill(statement::EVENT_COPY, E::KIND),
@@ -84,8 +87,9 @@ pub(super) fn copy_events<E: Recorded>(
             row.integer(run_id);
             row.attributes(&event.state);
         },
-        "loading the events",
-    )
+        doing,
+    )?;
+    check_now(transaction, doing)
 }
 
 /// What an event is beside the loaded one with its identity.

@@ -88,6 +88,21 @@ fn begin_with<'c>(
     Ok(transaction)
 }
 
+/// Checks at once what a commit would check, so that a row is known for which it fails. It does not reach
+/// the workers of a cluster.
+///
+/// # Errors
+///
+/// [`Error::Database`] when something would be refused.
+pub(super) fn check_now(
+    transaction: &mut Transaction<'_>,
+    doing: &'static str,
+) -> Result<(), Error> {
+    transaction
+        .batch_execute("set constraints all immediate; set constraints all deferred")
+        .doing(doing)
+}
+
 /// Takes an advisory lock until the transaction ends.
 ///
 /// # Errors

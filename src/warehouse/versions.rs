@@ -11,6 +11,7 @@ use super::cluster::Layout;
 use super::error::{Doing, Error};
 use super::rows::{self, Columns, RowReader};
 use super::statement;
+use super::transaction::check_now;
 use crate::entity::{Kind, Listed};
 use crate::timeline::{FoundVersion, Revision, StoredVersion, Version};
 
@@ -50,10 +51,6 @@ impl From<Error> for ReviseError {
         ReviseError::Failed(error)
     }
 }
-
-/// Checks at once what a commit would check, so that the key is known for which it fails. It does not
-/// reach the workers of a cluster.
-const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
 
 /// Reads a version from a row; else says why it cannot be represented.
 pub(super) fn stored_version<E: Listed>(row: &Row) -> Result<StoredVersion<E>, String> {
@@ -139,9 +136,7 @@ fn try_write<E: Listed>(
     delete(transaction, revisions)?;
     update(transaction, revisions)?;
     let opened = open(transaction, revisions)?;
-    transaction
-        .batch_execute(CHECK_NOW)
-        .doing("checking the versions")?;
+    check_now(transaction, "checking the versions")?;
     if layout == Layout::Distributed {
         require_links(transaction, revisions)?;
     }

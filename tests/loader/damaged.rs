@@ -270,7 +270,17 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
              for each row execute function public.refuse()",
             "card 1 is closed",
         ),
-        // Checked at commit.
+        // Checked at commit, as an event and as a version.
+        (
+            "create function public.refuse() returns trigger language plpgsql as $$
+             begin
+               if new.card_id = 1 then raise exception 'card 1 is sealed'; end if;
+               return null;
+             end $$;
+             create constraint trigger refuse after insert on landing.card_event
+             deferrable initially deferred for each row execute function public.refuse()",
+            "card 1 is sealed",
+        ),
         (
             "create function public.refuse() returns trigger language plpgsql as $$
              begin
@@ -356,6 +366,38 @@ fn many_broken_keys_among_many_good_ones_cost_a_few_attempts() {
         ),
         ["390|390"]
     );
+}
+
+/// What a commit would refuse of landing is found among the events, not among the versions: there it would
+/// break every key.
+#[test]
+fn an_event_that_a_deferred_constraint_refuses_stops_no_other() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.execute(
+        "create table public.blocked (card_id bigint primary key);
+         insert into public.blocked select generate_series(0, 399);
+         alter table landing.card_event add constraint known_card
+         foreign key (card_id) references public.blocked (card_id) deferrable initially deferred",
+    );
+    for key in 0..=400_u64 {
+        loader.put_card_event(key, key as i64, "2026-11-20 10:00:00", true);
+    }
+    for arguments in [&["--dry-run"][..], &[]] {
+        let summary = loader.run(arguments);
+        assert_eq!(counts(&summary), [400, 0, 1]);
+    }
+    assert_eq!(
+        loader.query("select reason, entity, entity_id from landing.rejected_event"),
+        ["broken_timeline|card|400"]
+    );
+    let detail = loader.value("select detail from landing.rejected_event");
+    assert!(detail.contains("\"known_card\""), "{detail}");
+    loader.execute("insert into public.blocked values (400)");
+    let retried = loader.etl(&["rejected", "retry", "--json"]);
+    assert!(retried.out.contains("\"loaded\":1"), "{}", retried.out);
+    books::check(&loader);
+    books::verify(&loader);
 }
 
 #[test]
