@@ -146,6 +146,9 @@ impl FolderRejections {
         columns.push(Type::TEXT, self.source.name());
         columns.push(Type::TEXT, self.inbox.as_str());
         columns.push_each(Type::TEXT_ARRAY, &files, |file| file.name);
+        columns.push_each(Type::INT8_ARRAY, &files, |file| {
+            file.stamp.size.cast_signed()
+        });
         columns.push_each(Type::BYTEA_ARRAY, &files, |file| file.document);
         let rows = transaction
             .query_typed(

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::books;
 use crate::loader::{Loader, numbered_user};
+use crate::lost_files::pass_over;
+use crate::verify::check_sound;
 
 /// A run for which every file has settled.
 fn run(loader: &Loader) -> Value {
@@ -131,6 +133,59 @@ fn a_rejection_that_was_dismissed_is_open_again_only_with_other_content() {
         loader.query("select note from landing.rejected_event order by rejected_id"),
         ["a test", ""]
     );
+}
+
+/// Of a file that is too large only the size is known.
+#[test]
+fn another_file_that_is_too_large_is_another_rejection() {
+    let loader = Loader::new();
+    let run_large = |size: usize| {
+        loader.put("users/big.json", format!("[{}]", " ".repeat(size - 2)));
+        assert_eq!(loader.run(&["--max-file-size", "50"])["rejected"], 1);
+    };
+    let rejections = || {
+        loader.query(
+            "select file_size, coalesce(resolution, 'open') from landing.rejected_event order by rejected_id",
+        )
+    };
+    let dismiss = || {
+        let said = loader.etl(&[
+            "rejected",
+            "dismiss",
+            "--reason",
+            "too_large",
+            "--note",
+            "a test",
+        ]);
+        assert_eq!(said.status, 0, "{}", said.log);
+    };
+    run_large(200);
+    dismiss();
+    run_large(200);
+    assert_eq!(rejections(), ["200|dismissed"]);
+    run_large(300);
+    assert_eq!(rejections(), ["200|superseded", "300|open"]);
+    // One that grows is the same file.
+    run_large(400);
+    assert_eq!(rejections(), ["200|superseded", "400|open"]);
+    run_large(100);
+    assert_eq!(
+        rejections(),
+        ["200|superseded", "400|superseded", "100|open"]
+    );
+    dismiss();
+    run_large(150);
+    assert_eq!(
+        rejections(),
+        [
+            "200|superseded",
+            "400|superseded",
+            "100|superseded",
+            "150|open"
+        ]
+    );
+    pass_over(&loader);
+    check_sound(&loader);
 }
 
 #[test]
