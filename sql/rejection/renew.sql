@@ -25,5 +25,7 @@ set
   rejected_at = now()
 from incoming
 where rejected.rejected_id = incoming.rejected_id
-  and (rejected.reason, rejected.detail, rejected.file_size)
-    is distinct from (incoming.reason, incoming.detail, incoming.file_size)
+  and (rejected.reason, rejected.detail, rejected.file_size, rejected.file_modified_at, rejected.file_changed_at)
+    is distinct from (
+      incoming.reason, incoming.detail, incoming.file_size, incoming.file_modified_at, incoming.file_changed_at
+    )

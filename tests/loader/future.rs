@@ -45,6 +45,29 @@ fn an_event_from_the_future_hides_no_real_one() {
 }
 
 #[test]
+fn a_retry_loads_an_event_with_the_last_modification_time_of_its_file() {
+    let loader = Loader::new();
+    put_ahead(&loader, 1, 3 * 86_400, true);
+    let file = loader.path("cards/1.json");
+    let content = std::fs::read(&file).expect("the file is there");
+    assert_eq!(loader.run(&[])["rejected"], 1);
+    let rejections = "select rejected_id, reason, resolution from landing.rejected_event";
+    let before = loader.query(rejections);
+    // The same content, restored from a backup.
+    let restored = 1_795_168_800_123_456;
+    loader.put_modified("cards/1.json", content, restored);
+    assert_eq!(loader.run(&[])["rejected"], 1);
+    assert_eq!(loader.query(rejections), before);
+    let retried = loader.etl(&["rejected", "retry", "--max-ahead", "30d", "--json"]);
+    assert!(retried.out.contains("\"loaded\":1"), "{}", retried.out);
+    assert_eq!(
+        loader.value("select (extract(epoch from file_modified_at) * 1000000)::bigint from landing.card_event"),
+        restored.to_string()
+    );
+    books::check(&loader);
+}
+
+#[test]
 fn how_far_ahead_is_measured_from_the_change_of_the_file() {
     let loader = Loader::new();
     let day = 86_400;
