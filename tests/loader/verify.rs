@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::loader::{Loader, card_event, event_id, said, user_event};
+use crate::loader::{Loader, card_event, event_id, finish, said, user_event};
 use crate::lost_files::pass_over;
+use crate::obstacle::Obstacle;
 use crate::server::server;
 
 /// Longer than the kernel's coarse clock, which stamps files, may be behind.
@@ -114,6 +116,23 @@ fn a_good_warehouse_passes() {
         out.starts_with("folder of cards: ") && out.contains("create it, or name the inbox"),
         "{out}"
     );
+}
+
+/// What a run has committed before the snapshot is not after the clock.
+#[test]
+fn the_clock_is_read_once_there_is_a_snapshot() {
+    let loader = Loader::new();
+    fill(&loader);
+    let mut obstacle = Obstacle::table(&loader, "landing.user_event", "access exclusive");
+    let verifying = loader.start(&["verify", "--json"]);
+    obstacle.wait_for_runs(1);
+    let waited_at = Utc::now();
+    drop(obstacle);
+    let said = finish(verifying);
+    let found: Value = serde_json::from_str(&said.out).expect("the result is JSON");
+    let verified_at = found["verified_at"].as_str().expect("a time");
+    let verified_at: DateTime<Utc> = verified_at.parse().expect("a time");
+    assert!(verified_at >= waited_at, "{verified_at}, {waited_at}");
 }
 
 #[test]

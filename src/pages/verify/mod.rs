@@ -63,7 +63,7 @@ pub struct VerifyOptions {
 /// What was found.
 #[derive(Debug, Serialize)]
 pub struct Verification {
-    /// When the snapshot was taken.
+    /// When there was a snapshot: what it shows is from before.
     pub verified_at: DateTime<Utc>,
     /// Whether nothing is wrong.
     pub sound: bool,
@@ -148,15 +148,14 @@ impl fmt::Display for Verification {
 pub fn verify(warehouse: &mut Warehouse, options: &VerifyOptions) -> Result<Verification, Error> {
     let began = Instant::now();
     warehouse.require_schema()?;
-    let verified_at = clock::now();
-    let (mut figures, mut findings) = find(warehouse, options, verified_at)?;
+    let (mut verified_at, mut figures, mut findings) = find(warehouse, options)?;
     let layout = warehouse.layout();
     if layout == Layout::Distributed && !findings.is_empty() {
         // The nodes have no common snapshot: a commit that has reached some of them and not yet the
         // others looks like damage.
         recover(warehouse.client(), layout)?;
-        let again = find(warehouse, options, verified_at)?;
-        (figures, findings) = (again.0, again.1.confirm(&findings));
+        let again = find(warehouse, options)?;
+        (verified_at, figures, findings) = (again.0, again.1, again.2.confirm(&findings));
     }
     let (findings, more_findings) = findings.into_listed();
     Ok(Verification {
@@ -169,17 +168,18 @@ pub fn verify(warehouse: &mut Warehouse, options: &VerifyOptions) -> Result<Veri
     })
 }
 
-/// Verifies everything once.
+/// Verifies everything once, and says when.
 fn find(
     warehouse: &mut Warehouse,
     options: &VerifyOptions,
-    verified_at: DateTime<Utc>,
-) -> Result<(Figures, Findings), Error> {
+) -> Result<(DateTime<Utc>, Figures, Findings), Error> {
     let mut findings = Findings::default();
     let doing = "taking a snapshot of the warehouse";
     let mut snapshot = warehouse.snapshot(doing)?;
     snapshot.batch_execute(SETTINGS).doing(doing)?;
     let mut figures = read_figures(&mut snapshot)?;
+    // Since the first query there is a snapshot, and what it shows was committed before this time.
+    let verified_at = clock::now();
     dimension::verify(&mut snapshot, &mut findings)?;
     metadata::verify(&mut snapshot, verified_at, &mut findings)?;
     snapshot.rollback().doing(doing)?;
@@ -188,7 +188,7 @@ fn find(
         let client = warehouse.client();
         archive::verify(client, folder, options, &mut figures, &mut findings)?;
     }
-    Ok((figures, findings))
+    Ok((verified_at, figures, findings))
 }
 
 fn read_figures(snapshot: &mut Transaction<'_>) -> Result<Figures, WarehouseError> {
