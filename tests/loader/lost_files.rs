@@ -130,6 +130,38 @@ fn no_lost_event_hides_behind_a_name() {
 }
 
 #[test]
+fn a_copy_that_moves_its_event_and_that_no_run_has_read_is_found() {
+    let loader = Loader::new();
+    fill(&loader);
+    // The loaded file has the microsecond 5.
+    let content = fs::read(loader.path("cards/5.json")).expect("the file is there");
+    for (name, micros) in [("earlier", 3), ("same", 5), ("later", 9), ("rounded", 0)] {
+        loader.put_modified(&format!("cards/{name}.json"), &content, micros);
+    }
+    pass_over(&loader);
+    let (status, out) = verify(&loader);
+    assert_eq!((status, out.lines().count()), (1, 2), "{out}");
+    assert!(
+        out.starts_with("cards/earlier.json: it changed at ")
+            && out.contains("before the offset, and no run has compared it with the loaded copy"),
+        "{out}"
+    );
+    // Before the offset is passed, the next run reads it.
+    let said = loader.etl(&["verify", "--json"]);
+    assert!(
+        said.status == 0 && said.out.contains("\"not_processed\":1,"),
+        "{}",
+        said.out
+    );
+    follow_advice(&loader);
+    check_sound(&loader);
+    assert_eq!(
+        loader.value("select file_name from landing.card_event where file_modified_at < timestamptz 'epoch' + interval '4 us'"),
+        "earlier.json"
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_not_said_to_be_lost() {
     let loader = Loader::new();
     fill(&loader);

@@ -1,9 +1,10 @@
-//! Files in the inbox that are in no table.
+//! Files in the inbox that are in no table, and copies of loaded events that no run has compared.
 //!
 //! A file that was processed is in a table: its event is in landing with this content, or its content
 //! is in the dead-letter table. Every file is read and looked for by what it says. Its name and its
 //! times prove nothing: another file may have had them. One that is in no table is lost if it changed
-//! before the offset less the overlap, where no run scans again.
+//! before the offset less the overlap, where no run scans again. A copy that runs have passed over there
+//! may be the one whose modification time counts.
 //!
 //! Files are read and compared outside a transaction, since a slow disk must not hold a snapshot. So
 //! what is loaded meanwhile counts, and a file that changed meanwhile is left to the next run.
@@ -185,15 +186,21 @@ impl VerifiedFolder<'_> {
         )?;
         transaction.rollback().doing("ending to look for files")?;
         for StoredFile { file, stored, .. } in found {
-            if let Stored::Nowhere(why) = stored {
-                self.add(findings, figures, &file, self.missing(&file, &why));
-            }
+            let state = match stored {
+                Stored::Event { precedes: false } | Stored::Rejection(_) => continue,
+                Stored::Event { precedes: true } => {
+                    "no run has compared it with the loaded copy of its event, whose modification time counts less"
+                        .to_owned()
+                }
+                Stored::Nowhere(why) => format!("is in no table: {why}"),
+            };
+            self.add(findings, figures, &file, self.missed(&file, &state));
         }
         Ok(())
     }
 
-    /// What is wrong with a file that is in no table.
-    fn missing(&self, file: &File, why: &str) -> Wrong {
+    /// What is wrong with a file that runs have passed over.
+    fn missed(&self, file: &File, state: &str) -> Wrong {
         if let FileOutcome::Rejected(Rejection::Unreadable { cause }) = &file.outcome {
             return unreadable(cause);
         }
@@ -208,7 +215,7 @@ impl VerifiedFolder<'_> {
             ..self.reading.clone()
         });
         (
-            format!("it changed at {changed}, before the offset, and is in no table: {why}"),
+            format!("it changed at {changed}, before the offset, and {state}"),
             format!("`{command}` reads it again"),
         )
     }
@@ -219,8 +226,8 @@ impl VerifiedFolder<'_> {
         offset.is_some_and(|offset| changed < offset.before(self.reading.overlap))
     }
 
-    /// Adds a finding about a file that is in no table, unless a run will read it. It may be another
-    /// file by now, or written to.
+    /// Adds a finding about a file that no run has read, unless one will. It may be another file by now, or
+    /// written to.
     fn add(&self, findings: &mut Findings, figures: &mut Figures, file: &File, wrong: Wrong) {
         let folder = &self.scan.folder;
         let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);

@@ -90,7 +90,7 @@ pub struct Figures {
     pub runs: i64,
     /// Event files in the inbox.
     pub files: i64,
-    /// Those of them that are in no table yet, and that the next run reads.
+    /// Those of them that the next run reads: they are in no table yet, or are copies that it compares.
     pub not_processed: i64,
     /// Other names in the inbox that may have been meant as event files: they do not end in `.json`,
     /// or begin with a dot.
