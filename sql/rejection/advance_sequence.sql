@@ -1,5 +1,6 @@
 -- Advances the sequence of rejections where it is behind the numbers that exist: it was left behind by a restore or a
--- replication, which copy rows and not sequences. Returns what was found then.
+-- replication, which copy rows and not sequences. Returns what was found then. The last number given is read right
+-- before the sequence is set, whatever other runs have not committed yet, so none of their numbers is given again.
 with number as (
   select
     (select max(rejected_id) from landing.rejected_event) as highest,

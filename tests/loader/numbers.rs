@@ -76,6 +76,32 @@ fn sequences_that_are_behind_are_brought_up_and_nothing_is_overwritten() {
     books::verify(&loader);
 }
 
+/// Two runs that find it behind at once: the slower one does not give the numbers of the other again.
+#[test]
+fn no_sequence_is_set_back() {
+    let loader = three_runs();
+    let next = "select nextval(pg_get_serial_sequence('etl.run', 'run_id'))";
+    assert_eq!(loader.value(next), "4");
+    let mut client = loader.client();
+    for (highest, expected) in [(3_i64, "5"), (4, "6"), (20, "21"), (7, "22")] {
+        client
+            .query(
+                include_str!("../../sql/run/advance_sequence.sql"),
+                &[&highest],
+            )
+            .expect("the sequence can be advanced");
+        assert_eq!(loader.value(next), expected, "after {highest}");
+    }
+    set_back(&loader, "etl.run", "run_id");
+    client
+        .query(
+            include_str!("../../sql/run/advance_sequence.sql"),
+            &[&7_i64],
+        )
+        .expect("the sequence can be advanced");
+    assert_eq!(loader.value(next), "8");
+}
+
 #[test]
 fn a_retry_notices_a_sequence_that_is_behind() {
     let loader = three_runs();
