@@ -17,11 +17,10 @@ use postgres::Transaction;
 use uuid::Uuid;
 
 use super::cluster::Layout;
+use super::copies::{precedes, take_copies};
 use super::current::current_versions;
 use super::error::{Doing, Error};
-use super::incoming::{
-    Compared, Identity, Incoming, are_loaded, compare_events, copy_events, precede_events,
-};
+use super::incoming::{Compared, Identity, Incoming, are_loaded, compare_events, copy_events};
 use super::late::{Touched, revise_late};
 use super::statement;
 use super::versions::{self, BrokenKeys, ReviseError, Revised};
@@ -176,12 +175,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             if is_stored {
                 stored.push(event);
             } else if let Some(cause) = self.broken.get(&identity.0) {
-                let rejection = Rejection::BrokenTimeline {
-                    entity: E::KIND,
-                    entity_id: identity.0,
-                    cause: cause.clone(),
-                };
-                results.push((event.file, Landed::Rejected(rejection)));
+                results.push(refused(&event, cause.clone()));
             } else if new.last().is_some_and(|new| new.identity() == identity) {
                 repeated.push(event);
             } else {
@@ -307,12 +301,7 @@ impl<E: Recorded> DimensionBatch<E> {
         };
         savepoint.rollback().doing("rolling back refused events")?;
         if let [event] = events.as_slice() {
-            let rejection = Rejection::BrokenTimeline {
-                entity: E::KIND,
-                entity_id: event.event.entity_id,
-                cause,
-            };
-            results.push((event.file, Landed::Rejected(rejection)));
+            results.push(refused(event, cause));
             return Ok(Vec::new());
         }
         let second = events.split_off(events.len() / 2);
@@ -356,25 +345,42 @@ impl<E: Recorded> DimensionBatch<E> {
         let mut copies = Vec::new();
         for (position, beside) in compare_events(transaction, repeated)? {
             let incoming = &repeated[position];
-            let file_modified_at = match beside {
-                Compared::Conflict(rejection) => {
-                    results.push((incoming.file, Landed::Rejected(rejection)));
+            let landed = match beside {
+                Compared::Conflict(rejection) => Landed::Rejected(rejection),
+                Compared::Copy { file_modified_at }
+                    if precedes(incoming.file_modified_at, file_modified_at) =>
+                {
+                    copies.push(incoming);
                     continue;
                 }
-                Compared::Copy { file_modified_at } => file_modified_at,
+                Compared::Copy { .. } => Landed::Duplicate,
             };
-            results.push((incoming.file, Landed::Duplicate));
-            // A file with the same modification time takes nothing from the loaded one.
-            if file_modified_at != Some(incoming.file_modified_at) {
-                copies.push(incoming);
-            }
+            results.push((incoming.file, landed));
         }
-        copies.retain(|copy| !self.broken.contains_key(&copy.event.entity_id));
-        for (entity_id, event_at) in precede_events(transaction, &copies)? {
-            self.moved.entry(entity_id).or_default().insert(event_at);
+        // A copy that moves an event of a broken key waits like a new event: it changes the timeline.
+        copies.retain(|copy| {
+            let cause = self.broken.get(&copy.event.entity_id);
+            results.extend(cause.map(|cause| refused(copy, cause.clone())));
+            cause.is_none()
+        });
+        for (copy, refusal) in take_copies(transaction, &copies, &mut self.moved)? {
+            results.push(match refusal {
+                Some(cause) => refused(copy, cause),
+                None => (copy.file, Landed::Duplicate),
+            });
         }
         Ok(())
     }
+}
+
+/// That an event cannot be loaded, for a reason that its key or the database has.
+fn refused<E: Recorded>(incoming: &Incoming<'_, E>, cause: String) -> (usize, Landed) {
+    let rejection = Rejection::BrokenTimeline {
+        entity: E::KIND,
+        entity_id: incoming.event.entity_id,
+        cause,
+    };
+    (incoming.file, Landed::Rejected(rejection))
 }
 
 /// How many of these events, which are in the order of their keys, are of the next keys to be revised

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::error::{Doing, Error};
 use super::landing;
+use super::rows;
 use super::rows::position;
-use super::rows::{self, Columns};
 use super::statement;
 use super::transaction::check_now;
 use crate::escape::printable;
@@ -130,36 +130,4 @@ pub(super) fn compare_events<E: Recorded>(
         (loaded.position, beside)
     });
     Ok(compared.collect())
-}
-
-/// Gives loaded events the file that counts among their copies; returns the key and the time of each
-/// event that moved.
-///
-/// # Errors
-///
-/// [`Error::Database`] when the statement fails.
-pub(super) fn precede_events<E: Recorded>(
-    transaction: &mut Transaction<'_>,
-    copies: &[&Incoming<'_, E>],
-) -> Result<Vec<(i64, DateTime<Utc>)>, Error> {
-    if copies.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut columns = Columns::default();
-    columns.push_each(Type::INT8_ARRAY, copies, |copy| copy.event.entity_id);
-    columns.push_each(Type::UUID_ARRAY, copies, |copy| copy.event.event_id);
-    columns.push_each(Type::TEXT_ARRAY, copies, |copy| copy.file_name);
-    columns.push_each(Type::TIMESTAMPTZ_ARRAY, copies, |copy| {
-        copy.file_modified_at
-    });
-    let rows = transaction
-        .query_typed(
-            &statement::fill(statement::EVENT_PRECEDE, E::KIND),
-            &columns.parameters(),
-        )
-        .doing("noting earlier copies of loaded events")?;
-    let moved = rows
-        .iter()
-        .map(|row| (row.get("entity_id"), row.get("event_at")));
-    Ok(moved.collect())
 }

@@ -12,6 +12,7 @@ pub mod archiving;
 pub mod checkpoints;
 pub mod cluster;
 mod connection;
+mod copies;
 mod current;
 pub mod dimension;
 pub mod dimension_lock;

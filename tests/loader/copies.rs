@@ -212,3 +212,50 @@ fn reading_a_file_again_as_it_is_advised_does_not_reorder_events() {
         SystemTime::UNIX_EPOCH + Duration::from_micros(SECOND + 100_000)
     );
 }
+
+/// What the copy of the second event would change, `obstacle` does not allow.
+fn check_waiting_copy(obstacle: &str, removal: &str) {
+    let loader = Loader::new();
+    loader.put_card_event(1, 1, "2026-11-20 09:00:00", true);
+    two_of_a_second(&loader);
+    loader.run(&[]);
+    loader.execute(obstacle);
+    put_copy(&loader, 5, false, SECOND + 50_000);
+    loader.put_card_event(2, 2, AT, true);
+    let summary = loader.run(&[]);
+    let counted = ["loaded", "duplicates", "rejected"].map(|name| summary[name].as_i64());
+    assert_eq!(counted, [1, 0, 1].map(Some), "{obstacle}");
+    assert_eq!(
+        loader.value("select reason from landing.rejected_event"),
+        "broken_timeline"
+    );
+    loader.execute(removal);
+    assert_eq!(loader.etl(&["rebuild"]).status, 0);
+    let retried = loader.etl(&["rejected", "retry", "--json"]);
+    assert!(retried.out.contains("\"duplicates\":1"), "{}", retried.out);
+    let current = "select active from warehouse.card_current where card_id = 1";
+    assert_eq!(loader.value(current), "true", "{obstacle}");
+    books::check(&loader);
+    books::verify(&loader);
+}
+
+#[test]
+fn a_copy_that_moves_an_event_of_a_broken_key_waits_until_it_is_repaired() {
+    check_waiting_copy(
+        "create table public.fact (
+           card_id bigint, card_key bigint,
+           foreign key (card_id, card_key) references warehouse.dim_card (card_id, card_key)
+         );
+         insert into public.fact select card_id, card_key from warehouse.dim_card where valid_to is null",
+        "drop table public.fact",
+    );
+}
+
+#[test]
+fn a_copy_whose_time_the_database_refuses_stops_no_other() {
+    check_waiting_copy(
+        "alter table landing.card_event add constraint late_enough
+           check (card_id <> 1 or extract(microseconds from file_modified_at) <> 50000)",
+        "alter table landing.card_event drop constraint late_enough",
+    );
+}
