@@ -259,3 +259,32 @@ fn a_copy_whose_time_the_database_refuses_stops_no_other() {
         "alter table landing.card_event drop constraint late_enough",
     );
 }
+
+#[test]
+fn of_two_deliveries_of_a_rejected_file_the_time_counts_that_would_count_of_copies() {
+    let (whole, early, late) = (SECOND, SECOND + 200_000, SECOND + 700_000);
+    for (first, second, counts) in [
+        (whole, late, late),
+        (late, whole, late),
+        (early, late, early),
+        (late, early, early),
+    ] {
+        // With the same reason both times, and with another one.
+        for max_ahead in ["1d", "2d"] {
+            let loader = Loader::new();
+            let event = card_event(&event_id(1), "2027-06-01 10:00:00", 1, 7, true).to_string();
+            loader.put_modified("cards/a.json", &event, first);
+            loader.run(&[]);
+            loader.put_modified("cards/a.json", &event, second);
+            assert_eq!(loader.run(&["--max-ahead", max_ahead])["rejected"], 1);
+            loader.etl(&["rejected", "retry", "--max-ahead", "400d"]);
+            assert_eq!(
+                loader.value(
+                    "select (extract(epoch from file_modified_at) * 1000000)::bigint from landing.card_event"
+                ),
+                counts.to_string(),
+                "{first} {second} {max_ahead}"
+            );
+        }
+    }
+}
