@@ -218,20 +218,28 @@ impl Error {
     }
 
     /// What PostgreSQL says, if it refused a change because of the data: a constraint, a foreign
-    /// key, a trigger. Everything else would refuse any other change too.
+    /// key, a trigger, an index. Everything else would refuse any other change too.
     pub fn refusal(&self) -> Option<String> {
         let cause = match self {
             Error::Database { cause, .. } => cause,
             Error::Unlinked { .. } => return Some(self.to_string()),
             _ => return None,
         };
-        let code = code(cause)?;
-        /// Classes of SQLSTATE: data exception, triggered data change violation, integrity
-        /// constraint violation, with check option violation, exception raised by a function.
-        const ABOUT_THE_DATA: [&str; 5] = ["22", "27", "23", "44", "P0"];
-        ABOUT_THE_DATA
-            .iter()
-            .any(|class| code.code().starts_with(class))
-            .then(|| explain(cause))
+        is_about_the_data(code(cause)?.code()).then(|| explain(cause))
     }
+}
+
+/// Whether an SQLSTATE means that the data was refused, and not every change.
+fn is_about_the_data(code: &str) -> bool {
+    /// Data exception, triggered data change violation, integrity constraint violation, exceptions of
+    /// routines in other languages, with check option violation, program limit exceeded (a value too long
+    /// for an index), exception raised by a function.
+    const ABOUT_THE_DATA: [&str; 8] = ["22", "27", "23", "38", "39", "44", "54", "P0"];
+    /// PostgreSQL's own among the classes that the standard leaves to implementations: resources, state of
+    /// an object, intervention of an operator, the system, a snapshot that is too old, an internal error.
+    const OF_THE_SERVER: [&str; 6] = ["53", "55", "57", "58", "72", "XX"];
+    let is_one_of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
+    // The other ones of those classes are codes that somebody's trigger raises.
+    let is_raised = code.starts_with(|first: char| matches!(first, '5'..='9' | 'I'..='Z'));
+    is_one_of(&ABOUT_THE_DATA) || (is_raised && !is_one_of(&OF_THE_SERVER))
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::books;
-use crate::loader::Loader;
+use crate::loader::{Loader, numbered_user};
 
 /// The versions of a card, without their keys.
 fn versions(loader: &Loader, card_id: i64) -> Vec<String> {
@@ -270,6 +270,17 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
              for each row execute function public.refuse()",
             "card 1 is closed",
         ),
+        // A code of somebody's own.
+        (
+            "create function public.refuse() returns trigger language plpgsql as $$
+             begin
+               if old.card_id = 1 then raise exception 'card 1 is frozen' using errcode = 'UC001'; end if;
+               return coalesce(new, old);
+             end $$;
+             create trigger refuse before update or delete on warehouse.dim_card
+             for each row execute function public.refuse()",
+            "card 1 is frozen",
+        ),
         // Checked at commit, as an event and as a version.
         (
             "create function public.refuse() returns trigger language plpgsql as $$
@@ -331,6 +342,30 @@ fn what_the_database_refuses_is_rejected_with_its_words() {
         books::check(&loader);
         books::verify(&loader);
     }
+}
+
+/// An index of somebody's own takes values of up to a third of a page.
+#[test]
+fn a_value_too_long_for_an_index_stops_no_other() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.execute("create index own on warehouse.dim_user (address)");
+    let mut event = numbered_user(1);
+    // Nothing that could be compressed.
+    let address: Vec<String> = (0..1_500_u64)
+        .map(|number| format!("{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+        .collect();
+    event["payload"]["address"] = address.concat().into();
+    loader.put("users/long.json", event.to_string());
+    loader.put_user(2);
+    let summary = loader.run(&[]);
+    assert_eq!(counts(&summary), [1, 0, 1]);
+    let detail = loader.value("select detail from landing.rejected_event");
+    assert!(detail.contains("index row"), "{detail}");
+    loader.execute("drop index warehouse.own");
+    let retried = loader.etl(&["rejected", "retry", "--json"]);
+    assert!(retried.out.contains("\"loaded\":1"), "{}", retried.out);
+    books::check(&loader);
 }
 
 #[test]
