@@ -203,7 +203,9 @@ impl<'r> Loader<'r> {
                 }
                 // Files that changed meanwhile may be about something else, which takes other locks.
                 Attempt::Done(Some(chunk)) => {
-                    feed.chunks.extend(left);
+                    // In the order in which the files changed, which the offset relies on.
+                    left.into_iter()
+                        .for_each(|left| feed.chunks.push_front(left));
                     for chunk in again.chunks.into_iter().rev() {
                         feed.chunks.push_front(chunk);
                     }
@@ -230,6 +232,7 @@ impl<'r> Loader<'r> {
         let mut idle: Vec<(usize, Counts)> = Vec::new();
         let (mut left, mut bytes) = (None, 0);
         let broken = self.broken.clone();
+        let batch_began = Instant::now();
         let mut transaction = target.begin()?;
         let mut batch = Batch::new(&mut transaction, self.run_id, &self.sources, &broken)?;
         while let Some(mut chunk) = feed.next()? {
@@ -309,6 +312,10 @@ impl<'r> Loader<'r> {
         done.bytes += bytes;
         if folders.is_empty() {
             drop(transaction);
+            // While it was open, the claim was locked; now it may have expired.
+            if batch_began.elapsed() >= RENEW_AFTER {
+                target.renew(self.run_id)?;
+            }
         } else {
             self.record(done.counts)
                 .save(&mut transaction, options.clock.now())
