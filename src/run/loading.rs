@@ -21,7 +21,7 @@ use super::options::Options;
 use super::outcome::Work;
 use super::reader::{Next, ReadAhead};
 use super::scan::{FolderScan, FolderState};
-use super::target::Target;
+use super::target::{Target, with_target};
 use super::warnings::FileWarnings;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
@@ -98,33 +98,43 @@ impl<'r> Loader<'r> {
     /// Loads the files of the scanned folders.
     pub(super) fn load_files(
         &mut self,
-        target: &mut Target<'_>,
+        client: &mut Client,
         scans: &[FolderScan],
         states: &mut [FolderState],
     ) -> Result<(), Error> {
         let options = self.options;
+        let room = || Room::new(options.batch_size.get());
         thread::scope(|scope| {
             let mut reader = ReadAhead::start(scope, scans, options);
-            let mut carried = VecDeque::new();
-            loop {
-                let mut room = Room::new(options.batch_size.get());
-                let is_over = self.wait_for_files(target, &mut reader, &mut room, &mut carried)?;
-                if carried.is_empty() {
-                    if is_over {
+            let (mut carried, mut first_room) = (VecDeque::new(), room());
+            // Before a trial begins, whose transaction holds locks until the end.
+            let mut is_over = self.wait_for_files(
+                &mut Target::Kept(client),
+                &mut reader,
+                &mut first_room,
+                &mut carried,
+            )?;
+            with_target(client, options.dry_run, |target| {
+                let mut next_room = first_room;
+                loop {
+                    if !carried.is_empty() {
+                        let mut feed = Feed {
+                            chunks: std::mem::take(&mut carried),
+                            reader: Some(&mut reader),
+                            room: next_room,
+                        };
+                        let left = self.load_batch(target, scans, states, &mut feed)?;
+                        carried.extend(left);
+                        carried.extend(feed.chunks);
+                    } else if is_over {
                         return Ok(());
                     }
-                    // No file came in the time for one batch, and a slow share may still answer.
-                    continue;
+                    // If no file came in the time for one batch, a slow share may still answer.
+                    next_room = room();
+                    is_over =
+                        self.wait_for_files(target, &mut reader, &mut next_room, &mut carried)?;
                 }
-                let mut feed = Feed {
-                    chunks: std::mem::take(&mut carried),
-                    reader: Some(&mut reader),
-                    room,
-                };
-                let left = self.load_batch(target, scans, states, &mut feed)?;
-                carried.extend(left);
-                carried.extend(feed.chunks);
-            }
+            })
         })
     }
 

@@ -48,7 +48,6 @@ pub(crate) use reader::{Next, ReadAhead};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
 pub(crate) use scan::{FolderScan, is_same_folder};
-use target::with_target;
 
 /// Does one run.
 ///
@@ -277,9 +276,7 @@ impl<'r> Run<'r> {
         self.loader
             .bar
             .load(scans.iter().map(|scan| scan.listing.len()).sum());
-        let result = with_target(client, self.loader.options.dry_run, |target| {
-            self.loader.load_files(target, &scans, &mut states)
-        });
+        let result = self.loader.load_files(client, &scans, &mut states);
         self.loader.warnings.log();
         result?;
         match self.loader.options.dry_run {

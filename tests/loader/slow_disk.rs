@@ -25,7 +25,10 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     let loader = Loader::new();
     loader.run(&[]);
     (0..FILES).for_each(|number| loader.put_user(number));
-    check_slow_run(&loader, &format!("openat:delay_enter={OPEN_TAKES}"), FILES);
+    let tampering = format!("openat:delay_enter={OPEN_TAKES}");
+    check_slow_run(&loader, &["--dry-run"], &tampering, FILES);
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "0");
+    check_slow_run(&loader, &[], &tampering, FILES);
     books::settle(&loader);
 }
 
@@ -39,7 +42,8 @@ fn no_transaction_waits_for_the_files_of_a_folder_that_was_replaced() {
     fs::rename(&folder, &replaced).expect("the inbox can be changed");
     fs::create_dir(&folder).expect("the inbox can be changed");
     loader.put_user(FILES);
-    check_slow_run(&loader, &format!("newfstatat:delay_enter={STAT_TAKES}"), 1);
+    let tampering = format!("newfstatat:delay_enter={STAT_TAKES}");
+    check_slow_run(&loader, &[], &tampering, 1);
     fs::rename(
         folder.join(format!("{FILES}.json")),
         replaced.join("last.json"),
@@ -52,8 +56,8 @@ fn no_transaction_waits_for_the_files_of_a_folder_that_was_replaced() {
 
 /// A run that such a tampering makes slow has loaded so many files, waited for none in a transaction, and
 /// renewed its claim.
-fn check_slow_run(loader: &Loader, tampering: &str, files: u64) {
-    let run = loader.command(&["run", "--json"]);
+fn check_slow_run(loader: &Loader, arguments: &[&str], tampering: &str, files: u64) {
+    let run = loader.command(&[&["run", "--json"], arguments].concat());
     let Some(mut run) = tampered(&run, tampering, None) else {
         return;
     };
