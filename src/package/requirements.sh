@@ -4,6 +4,12 @@
 # Where rustup's installer is.
 readonly RUSTUP=https://static.rust-lang.org/rustup/rustup-init.sh
 
+# What keeps PostgreSQL's packages from making a cluster, and any package from starting its services.
+readonly CLUSTER_SETTINGS=/etc/postgresql-common/createcluster.d/etl.conf SERVICE_POLICY=/usr/sbin/policy-rc.d
+
+# The line by which a policy is recognised that a killed script has left behind.
+readonly POLICY_MARK="# of etl, while it installs packages"
+
 # find_cargo: finds cargo, also where rustup has just put it and no new shell was opened since. Fails if there is none.
 find_cargo() {
   PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
@@ -15,24 +21,49 @@ has_package() {
   [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
-# install_packages NAME...: installs Debian's packages, as root or with sudo. PostgreSQL's would make and start a cluster
-# that nobody asked for, and PgBouncer's would start a pooler.
-install_packages() {
-  local as_root=() settings=/etc/postgresql-common/createcluster.d/etl.conf policy=/usr/sbin/policy-rc.d status=0
-  ((EUID == 0)) || as_root=(sudo)
-  echo "Installing Debian's packages $* ..."
-  "${as_root[@]}" mkdir -p "${settings%/*}"
-  echo 'create_main_cluster = false' | "${as_root[@]}" tee "$settings" >/dev/null
-  if [[ -e $policy ]]; then
-    policy=
-  else
-    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-    "${as_root[@]}" chmod 755 "$policy"
+# as_root COMMAND...: runs a command as root.
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# keep_services_off: makes the settings by which packages start no service: PostgreSQL's would make and start a cluster
+# that nobody asked for, and PgBouncer's would start a pooler. A policy of the user's own stays as it is.
+keep_services_off() {
+  as_root mkdir -p "${CLUSTER_SETTINGS%/*}" &&
+    echo 'create_main_cluster = false' | as_root tee "$CLUSTER_SETTINGS" >/dev/null || return
+  if [[ ! -e $SERVICE_POLICY ]] || is_our_policy; then
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$SERVICE_POLICY" >/dev/null &&
+      as_root chmod 755 "$SERVICE_POLICY"
   fi
-  { "${as_root[@]}" apt-get update -qq &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@"; } >/dev/null || status=$?
-  "${as_root[@]}" rm -f "$settings" ${policy:+"$policy"}
-  "${as_root[@]}" rmdir --ignore-fail-on-non-empty "${settings%/*}"
+}
+
+# is_our_policy: whether the policy is that of an installation by these scripts, maybe a killed one.
+is_our_policy() {
+  grep -qsxF "$POLICY_MARK" "$SERVICE_POLICY"
+}
+
+# let_services_start: removes those settings. Nothing interrupts that.
+let_services_start() {
+  trap '' HUP INT TERM
+  if is_our_policy; then as_root rm -f "$SERVICE_POLICY"; fi
+  as_root rm -f "$CLUSTER_SETTINGS"
+  as_root rmdir --ignore-fail-on-non-empty "${CLUSTER_SETTINGS%/*}"
+}
+
+# install_packages NAME...: installs Debian's packages, as root or with sudo. It does so in a shell of its own: however
+# that ends, also by Ctrl-C, the machine's packages start their services as before.
+install_packages() {
+  local status=0
+  echo "Installing Debian's packages $* ..."
+  (
+    trap let_services_start EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    { keep_services_off && as_root apt-get update -qq &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@"; } >/dev/null
+  ) || status=$?
+  ((status < 128)) || exit "$status"
   ((status == 0)) || die "the packages $* could not be installed: see apt-get's message above"
 }
 
