@@ -36,11 +36,14 @@ readonly FIRST_PORT=54320 PORTS=100
 # The oldest major version of PostgreSQL that the warehouse runs on.
 readonly OLDEST_POSTGRES=14
 
+# Where cargo puts the programs. Said to cargo too, whose own settings may have another folder.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
+
 keep=false
 agreed=false
 way= # docker or native; empty: whichever there is
 duration=
-readonly inbox=data/events/inbox archive=data/events/archive programs=${CARGO_TARGET_DIR:-target}/release
+readonly inbox=data/events/inbox archive=data/events/archive programs=$CARGO_TARGET_DIR/release
 folder_is_ours=false
 data_is_ours=false
 database_up=false

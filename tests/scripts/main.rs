@@ -26,10 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PORT: u16 = 54_320;
 
 /// The scripts, and the files they read.
-const SHIPPED: [&str; 6] = [
+const SHIPPED: [&str; 7] = [
     "rerun.sh",
     "clean.sh",
     "src/package/requirements.sh",
+    "Cargo.toml",
     "database.env",
     "docker-compose.yml",
     "Dockerfile",
@@ -177,6 +178,21 @@ fn without_rust_nothing_is_installed_that_nobody_agreed_to() {
 }
 
 #[test]
+fn the_programs_are_built_where_they_are_started_from() {
+    let folder = Folder::new();
+    let build = "[ $1 != build ] || { echo \"into $CARGO_TARGET_DIR\"; exit 1; }";
+    let cargo = format!("#!/bin/sh\n{build}\necho cargo 1.100.0\n");
+    folder.put_program("cargo", &cargo);
+    let mut script = folder.script("rerun.sh", &["--native"]);
+    script
+        .env_remove("CARGO_TARGET_DIR")
+        .env("CARGO_BUILD_TARGET_DIR", folder.path("elsewhere"));
+    let (status, log) = finish(script);
+    assert_eq!(status, 1, "{log}");
+    assert!(log.contains("into target\n"), "{log}");
+}
+
+#[test]
 fn a_clean_ends_what_runs_and_removes_data_but_follows_no_link() {
     let folder = Folder::new();
     let mut script = folder.start(&["--native"]);
@@ -233,7 +249,7 @@ impl Folder {
         for (name, program) in programs {
             symlink(program, folder.path("target/release").join(name)).expect("the folder is ours");
         }
-        folder.put_program("cargo", "#!/bin/sh\n");
+        folder.put_program("cargo", "#!/bin/sh\necho cargo 1.100.0\n");
         folder
     }
 
