@@ -4,16 +4,29 @@
 # Where rustup's installer is.
 readonly RUSTUP=https://static.rust-lang.org/rustup/rustup-init.sh
 
+# The least version of Rust, as Cargo.toml has it.
+LEAST_RUST=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
+readonly LEAST_RUST
+
 # What keeps PostgreSQL's packages from making a cluster, and any package from starting its services.
 readonly CLUSTER_SETTINGS=/etc/postgresql-common/createcluster.d/etl.conf SERVICE_POLICY=/usr/sbin/policy-rc.d
 
 # The line by which a policy is recognised that a killed script has left behind.
 readonly POLICY_MARK="# of etl, while it installs packages"
 
-# find_cargo: finds cargo, also where rustup has just put it and no new shell was opened since. Fails if there is none.
+# find_cargo: finds a cargo that builds the programs, also where rustup has just put it and no new shell was opened
+# since. A distribution's own may be too old. Fails if there is none.
 find_cargo() {
-  PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
-  command -v cargo >/dev/null
+  is_cargo_new_enough && return
+  PATH=${CARGO_HOME:-${HOME-}/.cargo}/bin:$PATH
+  is_cargo_new_enough
+}
+
+# is_cargo_new_enough: whether the first cargo on the PATH is of the least version of Rust or a later one.
+is_cargo_new_enough() {
+  local version
+  version=$(cargo --version 2>/dev/null) || return 1
+  printf '%s\n' "$LEAST_RUST" "${version#cargo }" | sort --check=quiet --version-sort
 }
 
 # has_package NAME: whether Debian's package is installed.
@@ -73,11 +86,12 @@ install_rust() {
   local agreed=$1 package answer missing=()
   shift
   command -v apt-get >/dev/null && { ((EUID == 0)) || command -v sudo >/dev/null; } ||
-    die "cargo is missing: install Rust (https://rustup.rs), a C compiler and PostgreSQL 14 or later"
+    die "Rust $LEAST_RUST or later (cargo) is missing: install it (https://rustup.rs), a C compiler and PostgreSQL 14 or later"
   for package in ca-certificates curl gcc libc6-dev "$@"; do
     has_package "$package" || missing+=("$package")
   done
-  echo "Rust (cargo) is missing. To go on without containers, this installs:"
+  ! command -v rustup >/dev/null || die "rustup has no Rust $LEAST_RUST or later: run rustup default stable, then rustup update"
+  echo "Rust $LEAST_RUST or later (cargo) is missing. To go on without containers, this installs:"
   echo "  Rust, by rustup's installer, into ${RUSTUP_HOME:-~/.rustup} and ${CARGO_HOME:-~/.cargo}: $RUSTUP"
   ((${#missing[@]} == 0)) || echo "  Debian's packages ${missing[*]}"
   if ! $agreed; then
@@ -89,5 +103,5 @@ install_rust() {
   echo "Installing Rust ..."
   curl --proto '=https' --tlsv1.2 --silent --show-error --fail "$RUSTUP" | sh -s -- -y --quiet --profile minimal ||
     die "Rust could not be installed: see the message above"
-  find_cargo || die "rustup has not installed cargo where it should: see ${CARGO_HOME:-~/.cargo}/bin"
+  find_cargo || die "rustup has not installed Rust $LEAST_RUST or later where it should: see ${CARGO_HOME:-~/.cargo}/bin"
 }

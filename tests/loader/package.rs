@@ -1,5 +1,5 @@
 //! What Debian's package is made of: the files that Cargo.toml names, and the units of systemd. And
-//! what installs the packages that the build and the tests need.
+//! what finds or installs the programs that the build and the tests need.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -70,10 +70,11 @@ impl Installer {
             assert!(script.contains(place), "{place}");
             script = script.replace(place, &installer.path(place).display().to_string());
         }
-        for folder in ["etc", "usr/sbin", "programs"] {
+        for folder in ["etc", "usr/sbin", "programs", "cargo/bin"] {
             fs::create_dir_all(installer.0.path().join(folder)).expect("the folder is ours");
         }
         installer.put("/requirements.sh", &script);
+        installer.put("/Cargo.toml", include_str!("../../Cargo.toml"));
         installer.put("/programs/sudo", "#!/bin/sh\nexec \"$@\"\n");
         let apt = format!(
             "#!/bin/sh\ncd {}\ncase $1 in install) {install};; esac\n",
@@ -101,22 +102,30 @@ impl Installer {
 
     /// Starts to install a package, as a script that sources the file does.
     fn start(&self) -> Child {
+        let mut script =
+            self.script("trap 'exit 130' INT; install_packages postgresql; echo installed");
+        // As a terminal has it, whose Ctrl-C reaches the whole group.
+        script.process_group(0);
+        script.spawn().expect("bash can be started")
+    }
+
+    /// A script that sources the file.
+    fn script(&self, commands: &str) -> Command {
         let path = std::env::var("PATH").expect("the tests have a PATH");
-        let script = "set -euo pipefail; die() { echo \"$1\" >&2; exit 1; }; source ./requirements.sh; \
-                      trap 'exit 130' INT; install_packages postgresql; echo installed";
+        let beginning =
+            "set -euo pipefail; die() { echo \"$1\" >&2; exit 1; }; source ./requirements.sh";
         let mut bash = Command::new("bash");
-        bash.args(["-c", script])
+        bash.args(["-c", &format!("{beginning}; {commands}")])
             .current_dir(self.0.path())
             .env(
                 "PATH",
                 format!("{}:{path}", self.path("/programs").display()),
             )
+            .env("CARGO_HOME", self.path("/cargo"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // As a terminal has it, whose Ctrl-C reaches the whole group.
-            .process_group(0);
-        bash.spawn().expect("bash can be started")
+            .stderr(Stdio::piped());
+        bash
     }
 
     /// Fails unless services start as before.
@@ -179,4 +188,40 @@ fn an_installation_removes_what_a_killed_one_left_and_no_policy_of_others() {
     installer.put("/usr/sbin/policy-rc.d", own);
     again();
     assert_eq!(installer.policy().as_deref(), Some(own));
+}
+
+#[test]
+fn a_cargo_that_is_too_old_is_passed_over_and_named() {
+    let installer = Installer::new("true");
+    let found = || {
+        let output = installer
+            .script("find_cargo || install_rust false; cargo --version")
+            .output();
+        output.expect("bash can be started")
+    };
+    installer.put("/programs/cargo", "#!/bin/sh\necho 'cargo 1.65.0'\n");
+    installer.put("/programs/rustup", "#!/bin/sh\n");
+    let output = found();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let least = include_str!("../../Cargo.toml")
+        .split_once("rust-version = \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(version, _)| version)
+        .expect("the least version of Rust");
+    let expected = format!("rustup has no Rust {least} or later");
+    assert!(
+        !output.status.success() && said.contains(&expected),
+        "{said}"
+    );
+    assert!(include_str!("../../README.md").contains(&format!("Rust {least} or later")));
+
+    // What rustup puts is found before it; and a version is no decimal number.
+    for version in [least.to_owned(), "1.100.0".to_owned()] {
+        let cargo = format!("#!/bin/sh\necho 'cargo {version} (0123abcd 2026-01-01)'\n");
+        installer.put("/cargo/bin/cargo", &cargo);
+        let output = found();
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.starts_with(&format!("cargo {version} ")), "{said}");
+    }
 }
