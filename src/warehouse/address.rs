@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use postgres::config::Host;
+use postgres::error::SqlState;
 use postgres::{Client, Config};
 use thiserror::Error;
 
@@ -30,6 +31,16 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// data unacknowledged: much shorter than the system's two hours, for which a vanished machine
 /// would keep the lock of its run.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the database client says if it stops by itself since the server has no TLS.
+const NO_TLS: &str = "server does not support TLS";
+
+/// What it says if it stops by itself since it has no password and the server requires one.
+const NO_PASSWORD: &str = "password missing";
+
+/// What to do when the server is not there, or another one is.
+const START_OR_CORRECT: &str =
+    "start the server, or correct the address; the next run catches up";
 
 /// A setting that makes no sense, so that nothing was tried. The text never holds a password.
 #[derive(Debug, Error)]
@@ -196,28 +207,22 @@ impl Address {
         let cause = source.source();
         let network = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
         let handshake = network.and_then(|error| error.get_ref()?.downcast_ref());
-        let is_from_outside = network.is_some() || source.is_closed() || source.code().is_some();
-        let has_password = self.config.get_password().is_some();
-        let advice = match (advice(&source), handshake) {
-            (Some(advice), _) => advice,
-            (None, Some(handshake)) => tls::advice(handshake),
-            (None, None) if is_from_outside => {
-                "start the server, or correct the address; the next run catches up"
-            }
+        let is_from_outside = network.is_some() || source.is_closed();
+        let cause = cause.map(ToString::to_string);
+        let (code, advice) = match (source.code(), handshake, cause.as_deref()) {
+            (Some(code), _, _) => (code.code(), advice(&source).unwrap_or(START_OR_CORRECT)),
+            (None, Some(handshake), _) => ("tls", tls::advice(handshake)),
+            (None, None, _) if is_from_outside => ("connection", START_OR_CORRECT),
             // The client stops by itself: the settings and the server do not fit.
-            (None, None) => match (self.tls.is_required(), has_password) {
-                (true, true) => "set ssl = on at the server, or sslmode=prefer",
-                (true, false) => {
-                    "set ssl = on at the server, or sslmode=prefer; set a password if it asks for one"
-                }
-                (false, false) => "set a password in DATABASE_URL or POSTGRES_PASSWORD",
-                (false, true) => "correct DATABASE_URL or the server's pg_hba.conf",
-            },
-        };
-        let code = match (source.code(), handshake) {
-            (Some(code), _) => code.code(),
-            (None, Some(_)) => "tls",
-            (None, None) => "connection",
+            (None, None, Some(NO_TLS)) => ("tls", "set ssl = on at the server, or sslmode=prefer"),
+            (None, None, Some(NO_PASSWORD)) => (
+                SqlState::INVALID_PASSWORD.code(),
+                "set a password in DATABASE_URL or POSTGRES_PASSWORD",
+            ),
+            (None, None, _) => (
+                "connection",
+                "correct DATABASE_URL or the server's pg_hba.conf",
+            ),
         };
         ConnectError::Refused {
             address: self.to_string(),

@@ -137,11 +137,6 @@ impl Tls {
         })
     }
 
-    /// Whether a server without TLS is refused.
-    pub(super) fn is_required(&self) -> bool {
-        self.mode == SslMode::Require
-    }
-
     /// Connects.
     ///
     /// # Errors

@@ -282,6 +282,10 @@ fn a_password_that_the_server_asks_for_is_missed() {
             "DATABASE_URL",
             &format!("postgresql://postgres@127.0.0.1:{port}/x"),
         )],
-        &["password missing", "set a password in DATABASE_URL"],
+        &[
+            "password missing",
+            "set a password in DATABASE_URL",
+            "see `etl explain 28P01`",
+        ],
     );
 }

@@ -374,6 +374,7 @@ fn a_server_without_tls_is_refused_where_tls_is_required() {
                 "server does not support TLS",
                 "set ssl = on at the server",
                 "sslmode=prefer",
+                "see `etl explain tls`",
             ],
         );
     }
