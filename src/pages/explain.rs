@@ -68,7 +68,8 @@ const LOG: &[Explanation] = &[
     Explanation {
         code: "failed",
         meaning: "The run failed. Its unfinished batch is rolled back; the counts are what is committed.",
-        advice: "The line has the cause and what to do. Once the cause is gone, the next run catches up.",
+        advice: "The line has the cause and what to do. Once the cause is gone, run the command that the line has, if it \
+                 has one; else the next run does the rest.",
     },
     Explanation {
         code: "pending",

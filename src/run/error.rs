@@ -16,9 +16,7 @@ pub enum Error {
     Warehouse(#[from] warehouse::error::Error),
 
     /// The warehouse failed within a batch.
-    #[error(
-        "{0}; the unfinished batch is rolled back, and the next run goes on after the last committed one"
-    )]
+    #[error("{0}; the unfinished batch is rolled back")]
     Unfinished(#[source] warehouse::error::Error),
 
     /// A folder of the inbox cannot be used.
@@ -27,7 +25,7 @@ pub enum Error {
 
     /// Another run has taken over while this one was stopped or could not reach the server.
     #[error(
-        "another run has taken over: this one did not renew its claim on the checkpoints in time, because it was stopped or could not reach the server; its unfinished batch is rolled back, and the other run loads the files"
+        "another run has taken over: this one did not renew its claim on the checkpoints in time, because it was stopped or could not reach the server; its unfinished batch is rolled back"
     )]
     ClaimLost,
 

@@ -63,8 +63,8 @@ pub struct Outcome {
     pub(super) since: Option<DateTime<Utc>>,
     /// Whether somebody waited for it.
     pub(super) is_by_hand: bool,
-    /// The command that does the rest, if the run is interrupted; `None` if the next run from cron
-    /// does.
+    /// The command that does the rest, if the run is interrupted or fails; `None` if the next run from
+    /// cron does.
     pub(super) resume: Option<String>,
     /// Whether it was a dry run.
     pub(super) dry_run: bool,
@@ -112,14 +112,26 @@ impl Outcome {
                     true => Level::Info,
                     false => Level::Debug,
                 };
-                (level, "busy", "left to other runs".to_owned())
+                let message = match &self.resume {
+                    Some(command) if !self.dry_run => format!(
+                        "left to other runs; `{command}` loads the files once they have ended"
+                    ),
+                    _ => "left to other runs".to_owned(),
+                };
+                (level, "busy", message)
             }
             Ending::Interrupted(signal) => (
                 Level::Warn,
                 "interrupted",
                 format!("ended by {signal}: {}", self.durable()),
             ),
-            Ending::Failed(error) => (Level::Error, "failed", error.to_string()),
+            Ending::Failed(error) => {
+                let rest = match error {
+                    Error::Warehouse(error) if error.is_of_commit() => self.durable_before_commit(),
+                    _ => self.durable(),
+                };
+                (Level::Error, "failed", format!("{error}; {rest}"))
+            }
         };
         log::log!(
             level,
@@ -142,16 +154,14 @@ impl Outcome {
         );
     }
 
-    /// What is durable of a run that was interrupted, and how to go on.
+    /// What is durable of a run that was interrupted or failed, and how to go on.
     fn durable(&self) -> String {
         if self.dry_run {
             return "it was a dry run, and nothing of it is kept".to_owned();
         }
-        let files = self.work.counts.files;
         let kept = match self.work.batches {
             0 => "nothing was committed".to_owned(),
-            1 => format!("one batch of {files} files is committed"),
-            batches => format!("{batches} batches of {files} files together are committed"),
+            _ => self.committed(),
         };
         let next = match &self.resume {
             Some(command) => {
@@ -161,9 +171,31 @@ impl Outcome {
         };
         format!("{kept}, and {next}")
     }
+
+    /// How to go on after a commit whose outcome is unknown, and what is durable besides.
+    fn durable_before_commit(&self) -> String {
+        let next = match &self.resume {
+            Some(command) => format!("`{command}`"),
+            None => "the next run".to_owned(),
+        };
+        let kept = match self.work.batches {
+            0 => String::new(),
+            _ => format!("; before that commit, {}", self.committed()),
+        };
+        format!("{next} checks and loads what is missing{kept}")
+    }
+
+    /// The batches that are committed, of which there is at least one.
+    fn committed(&self) -> String {
+        let files = self.work.counts.files;
+        match self.work.batches {
+            1 => format!("one batch of {files} files is committed"),
+            batches => format!("{batches} batches of {files} files together are committed"),
+        }
+    }
 }
 
-/// The command that does the rest of an interrupted run that was started by hand.
+/// The command that does the rest of a run that was started by hand and did not come to its end.
 pub(super) fn resume(options: &Options) -> Option<String> {
     match options.from {
         From::Checkpoint => None,

@@ -39,8 +39,7 @@ const NO_TLS: &str = "server does not support TLS";
 const NO_PASSWORD: &str = "password missing";
 
 /// What to do when the server is not there, or another one is.
-const START_OR_CORRECT: &str =
-    "start the server, or correct the address; the next run catches up";
+const START_OR_CORRECT: &str = "start the server, or correct the address";
 
 /// A setting that makes no sense, so that nothing was tried. The text never holds a password.
 #[derive(Debug, Error)]
@@ -103,7 +102,7 @@ pub enum ConnectError {
 
     /// It took too long.
     #[error(
-        "no connection to the warehouse ({address}): timed out after {limit}; check whether the server hangs, or a proxy before it; the next run catches up; see `etl explain connection`",
+        "no connection to the warehouse ({address}): timed out after {limit}; check whether the server hangs, or a proxy before it; see `etl explain connection`",
         limit = humantime::format_duration(*.limit)
     )]
     TimedOut {
@@ -115,7 +114,7 @@ pub enum ConnectError {
 
     /// The system starts no thread.
     #[error(
-        "no connection to the warehouse ({address}): the system starts no thread for it: {source}; this user or machine runs too many; the next run catches up"
+        "no connection to the warehouse ({address}): the system starts no thread for it: {source}; this user or machine runs too many"
     )]
     NoThread {
         /// Where the warehouse should be.

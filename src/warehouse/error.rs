@@ -38,7 +38,7 @@ pub enum Error {
 
     /// The connection broke while a batch was committed.
     #[error(
-        "the connection broke while a batch was committed: {}; the outcome of the commit is unknown; the next run checks and loads what is missing",
+        "the connection broke while a batch was committed: {}; the outcome of the commit is unknown",
         explain(cause)
     )]
     Commit {
@@ -110,7 +110,7 @@ pub enum Error {
 
     /// The transaction of an earlier batch is in doubt.
     #[error(
-        "the transaction of an earlier batch is prepared and not ended at {workers}, and what it has written cannot be read yet{}; nothing is lost: Citus ends it within a minute, and the next run goes on",
+        "the transaction of an earlier batch is prepared and not ended at {workers}, and what it has written cannot be read yet{}; nothing is lost: Citus ends it within a minute",
         failure.as_ref().map(|failure| format!(" ({failure}; let a superuser grant execute on function recover_prepared_transactions() to etl_loader)")).unwrap_or_default()
     )]
     InDoubt {
@@ -122,7 +122,7 @@ pub enum Error {
 
     /// A worker does not answer.
     #[error(
-        "the worker {worker} of the cluster does not answer: {cause}; start it, or correct its address on the coordinator (citus_update_node); the next run catches up"
+        "the worker {worker} of the cluster does not answer: {cause}; start it, or correct its address on the coordinator (citus_update_node)"
     )]
     WorkerSilent {
         /// Its host and port.
@@ -206,6 +206,11 @@ impl Error {
             },
             None => Error::Commit { cause },
         }
+    }
+
+    /// Whether it is of a commit that may have succeeded.
+    pub fn is_of_commit(&self) -> bool {
+        matches!(self, Error::Commit { .. } | Error::CommitInDoubt { .. })
     }
 
     /// The error of a statement about the metadata, for which a user needs the rights of a loader.

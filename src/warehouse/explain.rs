@@ -10,11 +10,11 @@ use crate::explanation::Explanation;
 
 /// What to do when the server ends a session, or the connection ends without a word.
 pub const SESSION_ENDED: &str = "the server is stopping or starting, somebody ended the session \
-                                 (pg_terminate_backend), or the network failed; the next run catches up";
+                                 (pg_terminate_backend), or the network failed";
 
 /// What to do when a worker of a cluster does not do its part.
 pub const WORKER_FAILED: &str = "a worker of the cluster failed or cannot be reached, and its own log says why: \
-                                 `etl status` names one that does not answer; the next run catches up";
+                                 `etl status` names one that does not answer";
 
 /// Codes that get lost on the way from a worker of a cluster, where rows are copied to it, by what is
 /// left of the error: a part of the worker's own message.
@@ -144,7 +144,7 @@ pub const SQLSTATES: &[Explanation] = &[
     Explanation {
         code: "25P03",
         meaning: "idle_in_transaction_session_timeout: a transaction was idle for too long.",
-        advice: "the program was stopped in the middle of a transaction; the next run catches up",
+        advice: "the program was stopped in the middle of a transaction: run it again",
     },
     Explanation {
         code: "28000",
@@ -165,12 +165,12 @@ pub const SQLSTATES: &[Explanation] = &[
     Explanation {
         code: "40001",
         meaning: "serialization_failure: another session changed what this one read.",
-        advice: "another session was in the way; the next run catches up",
+        advice: "another session was in the way: run it again",
     },
     Explanation {
         code: "40P01",
         meaning: "deadlock_detected: another session waited for this one, and this one for it.",
-        advice: "another session was in the way; the next run catches up",
+        advice: "another session was in the way: run it again",
     },
     Explanation {
         code: "42501",

@@ -238,7 +238,10 @@ fn what_an_administrator_does_to_a_run_is_reported_and_costs_no_event() {
         obstacle.strike_run(function);
         let said = finish(run);
         assert_failed(&said, &words);
-        assert_failed(&said, &["while opening versions", "the next run goes on"]);
+        assert_failed(
+            &said,
+            &["while opening versions", "the next run does the rest"],
+        );
         // It is written down with another connection.
         let failure = loader.value("select distinct last_failure from etl.checkpoint");
         assert!(

@@ -1,17 +1,46 @@
-//! What a run by hand that is interrupted advises does the rest, typed as it is printed.
+//! What a run by hand that is interrupted or fails advises does the rest, typed as it is printed.
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
 use crate::books;
-use crate::loader::{Loader, finish, numbered_user, said, send, start};
+use crate::loader::{Loader, Said, finish, numbered_user, said, send, start};
 use crate::obstacle::Obstacle;
 
-/// Starts a run with three batches of three users in an inbox of its own, interrupts it in the second
-/// one, and types in what it advises.
-fn interrupt_and_resume(arguments: &[&str]) {
+/// What ends a run before its end.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Interrupted,
+    Failed,
+}
+
+/// The command in the line that ends a run.
+fn advice(run: &Said) -> &str {
+    let advice = run.log.split('`').find(|part| part.starts_with("etl run "));
+    advice.unwrap_or_else(|| panic!("no command: {}", run.log))
+}
+
+/// Types in a command, in a shell without the settings of the tests.
+fn type_in(loader: &Loader, command: &str) -> Said {
+    let program = env!("CARGO_BIN_EXE_etl");
+    let mut shell = Command::new("sh");
+    shell
+        .args([
+            "-euc",
+            &command.replacen("etl", &format!("{program} -v"), 1),
+        ])
+        .env_clear()
+        .env("DATABASE_URL", &loader.url)
+        .stdin(Stdio::null());
+    said(shell.output().expect("sh can be started"))
+}
+
+/// Starts a run with three batches of three users in an inbox of its own, ends it in the second one,
+/// and types in what it advises.
+fn end_and_resume(end: End, arguments: &[&str]) {
     let loader = Loader::new();
     loader.run(&[]);
     // The current inbox is another one, and the old one has a name that a shell would take apart.
@@ -38,36 +67,26 @@ fn interrupt_and_resume(arguments: &[&str]) {
         "3",
     ];
     let run = start(&mut loader.command(&[&batches[..], arguments].concat()));
-    obstacle.wait_for_runs(1);
-    send(&run, Signal::INT);
+    match end {
+        End::Interrupted => {
+            obstacle.wait_for_runs(1);
+            send(&run, Signal::INT);
+        }
+        End::Failed => obstacle.strike_run("pg_cancel_backend"),
+    }
     drop(obstacle);
-    let interrupted = finish(run);
-    assert!(
-        interrupted.log.contains("outcome=interrupted"),
-        "{}",
-        interrupted.log
-    );
-    assert!(
-        interrupted
-            .log
-            .contains("one batch of 3 files is committed"),
-        "{}",
-        interrupted.log
-    );
-    let advice = interrupted
-        .log
-        .split('`')
-        .nth(1)
-        .unwrap_or_else(|| panic!("no command: {}", interrupted.log));
-    assert!(advice.starts_with("etl run "), "{advice}");
-    let program = env!("CARGO_BIN_EXE_etl");
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-euc", &advice.replacen("etl", &format!("{program} -v"), 1)])
-        .env_clear()
-        .env("DATABASE_URL", &loader.url)
-        .stdin(Stdio::null());
-    let resumed = said(shell.output().expect("sh can be started"));
+    let ended = finish(run);
+    let outcome = match end {
+        End::Interrupted => "outcome=interrupted",
+        End::Failed => "outcome=failed",
+    };
+    for words in [outcome, "one batch of 3 files is committed"] {
+        assert!(ended.log.contains(words), "{words}: {}", ended.log);
+    }
+    // No other run does the rest.
+    assert!(!ended.log.contains("next run"), "{}", ended.log);
+    let advice = advice(&ended);
+    let resumed = type_in(&loader, advice);
     assert_eq!(resumed.status, 0, "{advice}: {}", resumed.log);
     assert_eq!(
         loader.query("select user_id from landing.user_event order by 1"),
@@ -82,15 +101,47 @@ fn interrupt_and_resume(arguments: &[&str]) {
 
 #[test]
 fn the_advice_of_an_interrupted_backfill_does_the_rest() {
-    interrupt_and_resume(&["--since", "1d"]);
+    end_and_resume(End::Interrupted, &["--since", "1d"]);
 }
 
 #[test]
 fn the_advice_of_an_interrupted_reconciliation_does_the_rest() {
-    interrupt_and_resume(&["--reconcile"]);
+    end_and_resume(End::Interrupted, &["--reconcile"]);
 }
 
 #[test]
 fn the_advice_of_an_interrupted_backfill_of_a_named_inbox_does_the_rest() {
-    interrupt_and_resume(&["--since", "1d", "--inbox-name", "old"]);
+    end_and_resume(End::Interrupted, &["--since", "1d", "--inbox-name", "old"]);
+}
+
+#[test]
+fn the_advice_of_a_failed_backfill_does_the_rest() {
+    end_and_resume(End::Failed, &["--since", "1d"]);
+}
+
+#[test]
+fn the_advice_of_a_failed_reconciliation_does_the_rest() {
+    end_and_resume(End::Failed, &["--reconcile", "--inbox-name", "old"]);
+}
+
+#[test]
+fn a_backfill_that_does_not_connect_advises_itself() {
+    let loader = Loader::new();
+    // A port that nobody listens on, since it was free just now.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let mut run = loader.command(&["run", "--reconcile"]);
+    run.env("DATABASE_URL", format!("postgresql://u@127.0.0.1:{port}/x"));
+    let failed = finish(start(&mut run));
+    assert_eq!(failed.status, 1, "{}", failed.log);
+    assert!(
+        failed
+            .log
+            .contains("; nothing was committed, and `etl run --reconcile "),
+        "{}",
+        failed.log
+    );
+    assert!(!failed.log.contains("next run"), "{}", failed.log);
 }
