@@ -9,7 +9,10 @@ use super::inbox::InboxArguments;
 use super::value::{Since, age, whole_number};
 use crate::clock::Clock;
 use crate::inbox::reading::MAX_FILE_SIZE;
-use crate::run::options::{From, Options};
+use crate::run::options::{
+    DEFAULT_BATCH_SIZE, DEFAULT_MAX_AHEAD, DEFAULT_MAX_FILE_SIZE, DEFAULT_OVERLAP, DEFAULT_SETTLE,
+    From, Options,
+};
 use crate::source::Source;
 
 /// Arguments of `etl run`.
@@ -64,25 +67,25 @@ pub struct RunArguments {
     pub json: bool,
 
     /// How long a file whose document has not ended is pending before it is rejected
-    #[arg(long, default_value = "10s", value_parser = age, value_name = "AGE")]
+    #[arg(long, default_value = DEFAULT_SETTLE, value_parser = age, value_name = "AGE")]
     settle: Duration,
 
     /// How far before the offset to scan again, for files that became visible late
-    #[arg(long, default_value = "60s", value_parser = age, value_name = "AGE")]
+    #[arg(long, default_value = DEFAULT_OVERLAP, value_parser = age, value_name = "AGE")]
     overlap: Duration,
 
     /// Most files of one transaction
-    #[arg(long, default_value = "100000", value_name = "FILES",
+    #[arg(long, default_value_t = DEFAULT_BATCH_SIZE, value_name = "FILES",
           value_parser = whole_number(NonZeroUsize::MIN..=NonZeroUsize::MAX))]
     batch_size: NonZeroUsize,
 
     /// Size over which a file is rejected unread
-    #[arg(long, default_value_t = 1 << 20, value_parser = whole_number(1..=MAX_FILE_SIZE),
+    #[arg(long, default_value_t = DEFAULT_MAX_FILE_SIZE, value_parser = whole_number(1..=MAX_FILE_SIZE),
           value_name = "BYTES")]
     max_file_size: u64,
 
     /// How much later than its file an event may be; one further ahead is rejected
-    #[arg(long, default_value = "1d", value_parser = age, value_name = "AGE")]
+    #[arg(long, default_value = DEFAULT_MAX_AHEAD, value_parser = age, value_name = "AGE")]
     max_ahead: Duration,
 }
 

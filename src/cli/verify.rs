@@ -8,6 +8,7 @@ use clap::Args;
 use super::InboxArguments;
 use super::value::age;
 use crate::pages::verify::VerifyOptions;
+use crate::run::options::DEFAULT_OVERLAP;
 
 /// Arguments of `etl verify`.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct VerifyArguments {
 
     /// How far before the offset runs scan again (their --overlap): a file that changed later than
     /// that need not be loaded yet
-    #[arg(long, default_value = "60s", value_parser = age, value_name = "AGE")]
+    #[arg(long, default_value = DEFAULT_OVERLAP, value_parser = age, value_name = "AGE")]
     overlap: Duration,
 
     /// Verify the archives in this folder, too: whether each is whole, and the database has the content

@@ -13,6 +13,21 @@ use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::runs::Command;
 
+/// How long a file whose document has not ended may be pending, unless `--settle` says otherwise.
+pub const DEFAULT_SETTLE: &str = "10s";
+
+/// How far before the offset a run scans again, unless `--overlap` says otherwise.
+pub const DEFAULT_OVERLAP: &str = "60s";
+
+/// Most files of a transaction, unless `--batch-size` says otherwise.
+pub const DEFAULT_BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+
+/// Length in bytes over which a file is not read, unless `--max-file-size` says otherwise: 1 MiB.
+pub const DEFAULT_MAX_FILE_SIZE: u64 = 1 << 20;
+
+/// How much later than its file an event may be, unless `--max-ahead` says otherwise.
+pub const DEFAULT_MAX_AHEAD: &str = "1d";
+
 /// Where a run is asked to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {

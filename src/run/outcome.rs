@@ -8,7 +8,10 @@ use log::Level;
 
 use super::error::Error;
 use super::interruption::Signal;
-use super::options::{From, Options};
+use super::options::{
+    DEFAULT_BATCH_SIZE, DEFAULT_MAX_AHEAD, DEFAULT_MAX_FILE_SIZE, DEFAULT_OVERLAP, DEFAULT_SETTLE,
+    From, Options,
+};
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
@@ -199,11 +202,34 @@ impl Outcome {
 pub(super) fn resume(options: &Options) -> Option<String> {
     match options.from {
         From::Checkpoint => None,
-        From::Time(_) | From::UnknownNames => Some(as_command(options)),
+        From::Time(_) | From::UnknownNames => Some(as_command(options) + &settings(options)),
     }
 }
 
-/// The command of a run, such that it can be pasted into a shell anywhere.
+/// The settings of a run that are not the default ones, as flags: without them, the rest might be
+/// rejected.
+fn settings(options: &Options) -> String {
+    let mut flags = String::new();
+    for (flag, age, default) in [
+        ("--settle", options.settle, DEFAULT_SETTLE),
+        ("--overlap", options.overlap, DEFAULT_OVERLAP),
+        ("--max-ahead", options.max_ahead, DEFAULT_MAX_AHEAD),
+    ] {
+        if humantime::parse_duration(default) != Ok(age) {
+            let age = humantime::format_duration(age).to_string();
+            flags.push_str(&format!(" {flag} {}", age.replace(' ', "")));
+        }
+    }
+    if options.batch_size != DEFAULT_BATCH_SIZE {
+        flags.push_str(&format!(" --batch-size {}", options.batch_size));
+    }
+    if options.max_file_size != DEFAULT_MAX_FILE_SIZE {
+        flags.push_str(&format!(" --max-file-size {}", options.max_file_size));
+    }
+    flags
+}
+
+/// The command of a run with the default settings, such that it can be pasted into a shell anywhere.
 pub(crate) fn as_command(options: &Options) -> String {
     let mut command = "etl run".to_owned();
     match options.from {

@@ -4,11 +4,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use chrono::{TimeDelta, Utc};
 use rustix::process::Signal;
 
 use crate::books;
-use crate::loader::{Loader, Said, finish, numbered_user, said, send, start};
-use crate::obstacle::Obstacle;
+use crate::loader::{Loader, Said, event_id, finish, numbered_user, said, send, start, user_event};
+use crate::obstacle::{Obstacle, halfway};
 
 /// What ends a run before its end.
 #[derive(Clone, Copy, PartialEq)]
@@ -122,6 +123,59 @@ fn the_advice_of_a_failed_backfill_does_the_rest() {
 #[test]
 fn the_advice_of_a_failed_reconciliation_does_the_rest() {
     end_and_resume(End::Failed, &["--reconcile", "--inbox-name", "old"]);
+}
+
+#[test]
+fn the_advice_has_the_settings_of_the_run() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    // A day is the most that is accepted without.
+    let event_at = (Utc::now() + TimeDelta::days(10)).to_rfc3339();
+    for number in 1..=3 {
+        let event = user_event(&event_id(number), &event_at, number as i64, "Ann", 1.0);
+        loader.put(&format!("users/{number}.json"), event.to_string());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut obstacle = Obstacle::at_user(&loader, 2);
+    let settings = [
+        "--settle",
+        "1h",
+        "--overlap",
+        "36h",
+        "--max-ahead",
+        "31d",
+        "--batch-size",
+        "1",
+        "--max-file-size",
+        "2000000",
+    ];
+    let run = loader.start(&[&["run", "--since", "1d"], &settings[..]].concat());
+    obstacle.wait_for_runs(1);
+    send(&run, Signal::INT);
+    drop(obstacle);
+    let interrupted = finish(run);
+    let advice = advice(&interrupted);
+    for flag in [
+        " --settle 1h",
+        " --overlap 1day12h",
+        " --max-ahead 1month13h26m24s",
+        " --batch-size 1",
+        " --max-file-size 2000000",
+    ] {
+        assert!(advice.contains(flag), "{flag}: {advice}");
+    }
+    let resumed = type_in(&loader, advice);
+    assert!(resumed.log.contains(" loaded=2 "), "{}", resumed.log);
+    assert!(resumed.log.contains(" rejected=0 "), "{}", resumed.log);
+
+    // Defaults are left out.
+    let (obstacle, run) = halfway(&Loader::new(), &["--since", "1d", "--overlap", "1m"]);
+    send(&run, Signal::INT);
+    drop(obstacle);
+    let interrupted = finish(run);
+    for flag in ["--settle", "--overlap", "--max-ahead", "--max-file-size"] {
+        assert!(!interrupted.log.contains(flag), "{}", interrupted.log);
+    }
 }
 
 #[test]

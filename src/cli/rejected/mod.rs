@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::value::{age, id, whole_number};
 use crate::run::RetryOptions;
+use crate::run::options::DEFAULT_MAX_AHEAD;
 use selection::SELECTION;
 
 pub use selection::SelectionArguments;
@@ -95,7 +96,7 @@ pub struct RetryArguments {
     dry_run: bool,
 
     /// How much later than its file an event may be; one further ahead stays rejected
-    #[arg(long, default_value = "1d", value_parser = age, value_name = "AGE")]
+    #[arg(long, default_value = DEFAULT_MAX_AHEAD, value_parser = age, value_name = "AGE")]
     max_ahead: Duration,
 
     /// Print the summary as one JSON object
