@@ -129,6 +129,13 @@ const LOG: &[Explanation] = &[
     },
 ];
 
+/// What every SQLSTATE means that has no explanation of its own, and what to do.
+const OTHER_SQLSTATE: (&str, &str) = (
+    "An error of PostgreSQL about which etl has no advice of its own.",
+    "The line that has it has PostgreSQL's message too. All codes are in its manual: \
+     https://www.postgresql.org/docs/current/errcodes-appendix.html",
+);
+
 /// What codes mean.
 pub struct Explanations {
     codes: Vec<String>,
@@ -159,19 +166,30 @@ impl fmt::Display for Explanations {
             if index > 0 {
                 writeln!(f)?;
             }
-            for known in GROUPS.iter().flat_map(|group| group.codes) {
-                if known.code.eq_ignore_ascii_case(code) {
-                    write_whole(f, known, width)?;
-                }
+            let known = GROUPS.iter().flat_map(|group| group.codes);
+            let mut known = known
+                .filter(|known| known.code.eq_ignore_ascii_case(code))
+                .peekable();
+            if known.peek().is_none() {
+                write_whole(f, code, OTHER_SQLSTATE, width)?;
+            }
+            for known in known {
+                write_whole(f, known.code, (known.meaning, known.advice), width)?;
             }
         }
         Ok(())
     }
 }
 
-fn write_whole(f: &mut fmt::Formatter<'_>, known: &Explanation, width: usize) -> fmt::Result {
-    writeln!(f, "{HEADING}{}{HEADING:#}", known.code)?;
-    for (name, text) in [("meaning", known.meaning), ("what to do", known.advice)] {
+/// Writes a code, what it means and what to do.
+fn write_whole(
+    f: &mut fmt::Formatter<'_>,
+    code: &str,
+    (meaning, advice): (&str, &str),
+    width: usize,
+) -> fmt::Result {
+    writeln!(f, "{HEADING}{code}{HEADING:#}")?;
+    for (name, text) in [("meaning", meaning), ("what to do", advice)] {
         let lines = wrapped(text, width.saturating_sub(LABEL));
         for (number, line) in lines.iter().enumerate() {
             let name = if number == 0 { name } else { "" };

@@ -101,6 +101,14 @@ pub fn advice(error: &postgres::Error) -> Option<&'static str> {
     Some(known.advice)
 }
 
+/// Whether a text has the form of a SQLSTATE, in letters of either case. All of PostgreSQL's have a
+/// digit, which words do not.
+pub fn is_sqlstate(text: &str) -> bool {
+    text.len() == 5
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 /// Errors of PostgreSQL with what to do about them, by SQLSTATE.
 pub const SQLSTATES: &[Explanation] = &[
     // Of a statement: no connection of the program's own has such a code.
@@ -163,6 +171,11 @@ pub const SQLSTATES: &[Explanation] = &[
         advice: "create the database, or name another one",
     },
     Explanation {
+        code: "3F000",
+        meaning: "invalid_schema_name: somebody dropped or renamed a schema that the program needs.",
+        advice: PUT_BACK,
+    },
+    Explanation {
         code: "40001",
         meaning: "serialization_failure: another session changed what this one read.",
         advice: "another session was in the way: run it again",
@@ -186,6 +199,13 @@ pub const SQLSTATES: &[Explanation] = &[
         code: "42P01",
         meaning: "undefined_table: somebody dropped or renamed a table that the program needs.",
         advice: PUT_BACK,
+    },
+    Explanation {
+        code: "42P07",
+        meaning: "duplicate_table: a table, index or view that a migration creates exists already, and not by this \
+                  program.",
+        advice: "drop or rename what the message names, then run `etl migrate` again, as the owner; or name another \
+                 database",
     },
     Explanation {
         code: "53100",
@@ -233,6 +253,12 @@ pub const SQLSTATES: &[Explanation] = &[
         code: "57P03",
         meaning: "cannot_connect_now: the server is starting or stopping.",
         advice: SESSION_ENDED,
+    },
+    Explanation {
+        code: "P0001",
+        meaning: "raise_exception: a trigger or a function refused a change; the message is its own.",
+        advice: "a trigger on a table of the warehouse, or a function that it calls, refuses the change: change that, \
+                 or what its message says",
     },
 ];
 

@@ -234,6 +234,21 @@ fn codes_are_explained_and_listed() {
     assert!(said.out.contains("unique_violation"), "{}", said.out);
     assert!(said.out.contains("`etl rebuild`"), "{}", said.out);
     assert!(said.out.contains("\n\nconflicting_event\n"), "{}", said.out);
+    // PostgreSQL has far more codes than need advice, and all can be in the log.
+    for code in ["P0001", "42P07", "3F000"] {
+        let said = etl(&["explain", code]);
+        assert_eq!((said.status, said.log.as_str()), (0, ""), "{code}");
+        assert!(!said.out.contains("errcodes-appendix"), "{}", said.out);
+    }
+    let said = etl(&["explain", "22p02", "XX001"]);
+    assert_eq!((said.status, said.log.as_str()), (0, ""));
+    assert!(said.out.starts_with("22P02\n"), "{}", said.out);
+    assert!(said.out.contains("\n\nXX001\n"), "{}", said.out);
+    let place = "https://www.postgresql.org/docs/current/errcodes-appendix.html";
+    assert_eq!(said.out.matches(place).count(), 2, "{}", said.out);
+    for code in ["clokc", "2350", "235055", "2350\u{e9}"] {
+        assert_eq!(etl(&["explain", code]).status, 2, "{code}");
+    }
     let said = etl(&["explain", "mising_field"]);
     assert_eq!((said.status, said.out.as_str()), (2, ""));
     assert!(said.log.contains("'missing_field'"), "{}", said.log);
