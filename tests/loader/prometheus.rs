@@ -38,6 +38,8 @@ fn the_page_for_prometheus_has_what_the_json_has() {
         "etl_source_remaining_files{source=\"users\",inbox=\"main\"} 0",
         "etl_files_total{source=\"users\",inbox=\"main\",outcome=\"loaded\"} 1",
         "etl_files_total{source=\"users\",inbox=\"main\",outcome=\"rejected\"} 1",
+        "etl_last_hour_files{outcome=\"loaded\"} 1",
+        "etl_last_hour_files{outcome=\"rejected\"} 1",
         "etl_rejections_open{source=\"users\",inbox=\"main\",reason=\"not_an_object\"} 1",
         "etl_dimension_versions{dimension=\"dim_user\",current=\"true\"} 1",
         "etl_last_run_files{outcome=\"pending\"} 1",
@@ -68,6 +70,18 @@ fn the_page_for_prometheus_has_what_the_json_has() {
         assert!(
             metrics.contains(&format!("# TYPE {metric} ")),
             "no {metric}"
+        );
+    }
+    // A retry rejects again what was rejected before.
+    assert_eq!(loader.etl(&["rejected", "retry"]).status, 0);
+    let later = loader.etl(&["status", "--format", "prometheus"]).out;
+    for sample in [
+        "etl_files_total{source=\"users\",inbox=\"main\",outcome=\"rejected\"} 2",
+        "etl_last_hour_files{outcome=\"rejected\"} 1",
+    ] {
+        assert!(
+            later.lines().any(|line| line == sample),
+            "{sample} is missing:\n{later}"
         );
     }
     let Some(mut promtool) = promtool() else {

@@ -198,8 +198,21 @@ impl Page<'_> {
             f,
             "etl_files_total",
             Kind::Counter,
-            "Files processed since the first run; a backfill counts a file again.",
+            "Files processed since the first run; a backfill or a retry counts a file again.",
             totals,
+        )?;
+        let last_hour = self.0.health.last_hour;
+        let last_hour = [
+            ("loaded", last_hour.loaded),
+            ("duplicate", last_hour.duplicates),
+            ("rejected", last_hour.rejected),
+        ];
+        write_metric(
+            f,
+            "etl_last_hour_files",
+            Kind::Gauge,
+            "Files that the runs of the last hour processed; backfills, reconciling runs and retries are left out.",
+            last_hour.map(|(outcome, files)| (vec![("outcome", outcome)], files.to_string())),
         )?;
         let rejections = self.0.rejections.iter().map(|rejection| {
             let labels = vec![
