@@ -18,6 +18,9 @@ mod status;
 mod value;
 mod verify;
 
+use std::env;
+use std::ffi::OsStr;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use archive::ArchiveArguments;
@@ -82,11 +85,22 @@ pub struct Cli {
 impl Cli {
     /// Reads the command line. Wrong usage ends the program with status 2.
     pub fn read() -> Cli {
-        let mut command = Cli::command();
+        let mut command = without_empty_variables(Cli::command());
         command.build();
         let mut matches = with_general_usage(command).get_matches();
         Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// Makes an empty variable of the environment none, as compose files and files of settings make them.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env().is_some_and(is_empty) {
+            true => arg.env(None::<&str>),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Makes the errors of a command show its general usage. Of themselves they list the options that

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::loader::{Loader, card_event, event_id};
+use crate::loader::{Loader, card_event, event_id, finish, numbered_user, start};
 use crate::obstacle;
 
 /// Longer than the kernel's coarse clock, which stamps files, may be behind.
@@ -171,6 +171,35 @@ fn a_backfill_waits_for_the_run_that_is_at_its_source() {
         backfill.join().expect("the backfill succeeds")
     });
     assert_eq!(summary["loaded"], 1);
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let loader = Loader::new();
+    // Where the inbox and the archive are by default, seen from where the command is started.
+    loader.make_inbox("data/events/inbox");
+    loader.put(
+        "data/events/inbox/users/1.json",
+        numbered_user(1).to_string(),
+    );
+    for arguments in [["run", "--json"], ["archive", "--older-than=0s"]] {
+        let mut command = loader.command(&arguments);
+        command.current_dir(loader.inbox());
+        for name in [
+            "ETL_INBOX",
+            "ETL_INBOX_NAME",
+            "ETL_ARCHIVE",
+            "ETL_LOG_FORMAT",
+        ] {
+            command.env(name, "");
+        }
+        let said = finish(start(&mut command));
+        assert_eq!(said.status, 0, "{arguments:?}: {}", said.log);
+    }
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "1");
+    assert!(loader.path("data/events/archive/users").exists());
+    // A flag is not left out by mistake.
+    assert_eq!(loader.etl(&["run", "--inbox", ""]).status, 2);
 }
 
 #[test]
