@@ -79,7 +79,7 @@ pub struct RunArguments {
           value_parser = whole_number(NonZeroUsize::MIN..=NonZeroUsize::MAX))]
     batch_size: NonZeroUsize,
 
-    /// Size over which a file is rejected unread
+    /// Size over which a file is rejected unread, at most 16 MiB
     #[arg(long, default_value_t = DEFAULT_MAX_FILE_SIZE, value_parser = whole_number(1..=MAX_FILE_SIZE),
           value_name = "BYTES")]
     max_file_size: u64,

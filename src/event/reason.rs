@@ -107,7 +107,7 @@ reasons! {
 
     TooLarge "too_large",
     "The file is larger than --max-file-size (1 MiB) and was not read.",
-    "If it should be loaded, raise --max-file-size, then read it with `etl run --since TIME`.";
+    "If it should be loaded, raise --max-file-size (at most 16 MiB), then read it with `etl run --since TIME`.";
 
     Unreadable "unreadable",
     "The user of the loader may not read the file.",

@@ -12,7 +12,7 @@ use crate::explanation::Explanation;
 pub(crate) const PROBLEMS: &[Explanation] = &[
     Explanation {
         code: "failing",
-        meaning: "Every run of this folder has failed since then; `etl status` has the last error.",
+        meaning: "Every run of this folder fails; `etl status` has since when, and the last error.",
         advice: "Fix the cause: nothing is lost, and the next run catches up.",
     },
     Explanation {
