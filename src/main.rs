@@ -35,7 +35,8 @@ fn main() -> ExitCode {
         cli.command.is_run(),
     );
     act(&cli).unwrap_or_else(|error| {
-        match cli.command.is_run() {
+        // A run that has done its work has logged its outcome, whatever its output comes to.
+        match cli.command.is_run() && !matches!(error, Error::Output(_)) {
             true => log::error!(outcome = "failed"; "{error}"),
             false => log::error!("{error}"),
         }

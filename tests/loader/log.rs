@@ -191,6 +191,27 @@ fn a_run_that_could_not_scan_every_folder_says_so() {
 }
 
 #[test]
+fn a_summary_that_cannot_be_written_does_not_change_the_outcome_of_the_run() {
+    let loader = Loader::new();
+    loader.run(&[]);
+    loader.put_user(1);
+    let full = fs::File::options().write(true).open("/dev/full");
+    let mut command = loader.command(&["run", "--json", "--log-format", "json"]);
+    command.stdout(full.expect("the system has it"));
+    let output = command.stderr(Stdio::piped()).output();
+    let output = output.expect("etl can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let lines = parse(&String::from_utf8_lossy(&output.stderr));
+    let [done, failure] = &lines[..] else {
+        panic!("two lines: {lines:?}");
+    };
+    assert_eq!(done["outcome"], "done");
+    assert!(failure.get("outcome").is_none(), "{failure}");
+    let message = failure["message"].as_str().expect("a message");
+    assert!(message.contains("could not be written"), "{failure}");
+}
+
+#[test]
 fn a_run_whose_folders_other_runs_are_loading_says_so() {
     let loader = Loader::new();
     loader.run(&[]);
