@@ -140,15 +140,16 @@ pub fn rebuild(warehouse: &mut Warehouse, options: &RebuildOptions) -> Result<Re
         };
         result = result.and_then(|()| rebuild.rebuild_dimension(kind, keys));
     }
+    let is_complete = result.is_ok();
     let result = result.and_then(|()| rebuild.note_lost());
     let mut rebuilt = rebuild.rebuilt;
     drop(bar);
     rebuilt.elapsed_ms = began.elapsed().as_millis() as u64;
     if let Err(error) = result {
-        if !rebuilt.dry_run && rebuilt.counts.keys > 0 {
+        if !rebuilt.dry_run && !is_complete && rebuilt.counts.keys > 0 {
             log::warn!(
                 "ended early; keys rebuilt and committed: {}; the same command rebuilds the rest",
-                rebuilt.counts.keys
+                rebuilt.counts.keys_changed
             );
         }
         match error {

@@ -127,6 +127,21 @@ fn many_keys_are_rebuilt_some_at_a_time() {
     check_sound(&loader);
 }
 
+#[test]
+fn a_rebuild_that_fails_after_its_last_key_advises_no_rest() {
+    let loader = Loader::new();
+    loader.put_card(1);
+    loader.run(&[]);
+    let database = &loader.database;
+    loader.execute(&format!(
+        "alter database {database} set default_transaction_read_only = on"
+    ));
+    let said = loader.etl(&["rebuild", "card", "7"]);
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(said.log.contains("SQLSTATE 25006"), "{}", said.log);
+    assert!(!said.log.contains("the rest"), "{}", said.log);
+}
+
 /// Waits until the rebuild waits for the dimension, and sends it a signal.
 fn interrupt(obstacle: &mut Obstacle, rebuild: &Child) {
     obstacle.wait_for_runs(1);
