@@ -18,12 +18,17 @@ use crate::source::Source;
   tar --zstd -xpf data/events/archive/cards/2026-11-26/FILE.tar.zst -C data/events/inbox/cards
   tar --zstd -tvf FILE                    the files in an archive
   tar --zstd -xOf FILE | jq .payload.id   their content; DuckDB reads it as read_json('/dev/stdin')
-  # days again, or a lost warehouse from archives alone, in the order of the archives' names:
-  cd data/events
-  find archive -name '*.tar.zst' -path '*/2026-11-2*' -printf '%f %h\\n' | sort |
-    while read -r file folder
-    do tar --zstd -xpf \"$folder/$file\" -C \"inbox/$(cut -d/ -f2 <<<\"$folder\")\"; done
-  etl run
+
+For a lost warehouse: stop the schedule, and load the archives alone, from the project's folder, in
+the order of their names. A run follows each, since several may have files of one name:
+    find data/events/archive -name '*.tar.zst' -printf '%f %P\\n' | sort |
+      while read -r _ archive
+      do tar --zstd -xpf \"data/events/archive/$archive\" -C \"data/events/inbox/${archive%%/*}\" &&
+         etl run < /dev/null || break; done
+For some days only, add -path '*/2026-11-2*' to find. A run beside tar may read a file before it has
+its own modification time, which orders the events of a second: hence no schedule. `tar --zstd` needs
+the program zstd. If the files were loaded with another --max-ahead or --max-file-size than the
+default, these runs need it too.
 
 A file is moved once the database has its content: its event is in landing, or the file is among the
 rejections. Every other file stays, and is counted by reason.")]

@@ -23,31 +23,34 @@ use crate::model::Dimensions;
 use crate::system_calls::tampered;
 
 /// How an archive of everything is asked for.
-const EVERYTHING: [&str; 4] = ["archive", "--older-than", "0s", "--json"];
+pub const EVERYTHING: [&str; 4] = ["archive", "--older-than", "0s", "--json"];
+
+/// The folder of the archives in that of the inbox.
+const RELATIVE: &str = "data/events/archive";
 
 /// A loader with its archives.
-struct Archive {
-    loader: Loader,
+pub struct Archive {
+    pub loader: Loader,
 }
 
 impl Archive {
-    fn new() -> Archive {
+    pub fn new() -> Archive {
         Archive {
             loader: Loader::new(),
         }
     }
 
-    fn folder(&self) -> PathBuf {
-        self.loader.path("archive")
+    pub fn folder(&self) -> PathBuf {
+        self.loader.path(RELATIVE)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.loader.command(arguments);
         command.env("ETL_ARCHIVE", self.folder());
         command
     }
 
-    fn said(&self, arguments: &[&str]) -> Said {
+    pub fn said(&self, arguments: &[&str]) -> Said {
         said(
             self.command(arguments)
                 .output()
@@ -56,22 +59,22 @@ impl Archive {
     }
 
     /// Archives everything, and returns the summary, whose counts add up.
-    fn archive(&self) -> Value {
+    pub fn archive(&self) -> Value {
         let said = self.said(&EVERYTHING);
         assert_eq!(said.status, 0, "{}", said.log);
         checked(&said)
     }
 
     /// The archives, in the order in which they were packed.
-    fn archives(&self) -> Vec<PathBuf> {
+    pub fn archives(&self) -> Vec<PathBuf> {
         let mut archives = files_below(&self.folder());
         archives.retain(|path| !name(path).starts_with('.'));
         archives.sort_by_key(|path| name(path));
         archives
     }
 
-    /// Unpacks all archives as the README says.
-    fn unpack(&self, inbox: &Path) {
+    /// Unpacks all archives into an inbox, without a run between them.
+    pub fn unpack(&self, inbox: &Path) {
         for archive in self.archives() {
             let source = archive
                 .parent()
@@ -87,9 +90,54 @@ impl Archive {
             assert!(unpacked.success(), "{}", archive.display());
         }
     }
+
+    /// Loads all archives with the commands that `etl archive --help` prints, in a folder where they
+    /// find everything at its default place.
+    pub fn restore(&self) {
+        let program = Path::new(env!("CARGO_BIN_EXE_etl"));
+        let help = said(
+            self.command(&["archive", "--help"])
+                .output()
+                .expect("etl can be started"),
+        )
+        .out;
+        let (_, commands) = help
+            .split_once("For a lost warehouse:")
+            .expect("the help has commands for a lost warehouse");
+        let lines = commands
+            .lines()
+            .skip_while(|line| !line.starts_with("    "));
+        let commands: Vec<&str> = lines.take_while(|line| line.starts_with("    ")).collect();
+        let folder = self.loader.inbox();
+        let inbox = folder.join("data/events/inbox");
+        if !inbox.exists() {
+            symlink(&folder, inbox).expect("the folder is ours");
+        }
+        let programs = std::env::var("PATH").unwrap_or_default();
+        let own = program.parent().expect("a folder").display();
+        let restored = Command::new("bash")
+            .args(["-c", &commands.join("\n")])
+            .env_clear()
+            .env("PATH", format!("{own}:{programs}"))
+            .env("DATABASE_URL", &self.loader.url)
+            .current_dir(folder)
+            .output()
+            .expect("bash can be started");
+        let restored = said(restored);
+        assert_eq!(restored.status, 0, "{}", restored.log);
+    }
+
+    /// Loses the warehouse, restores it from the archives, and checks that it equals the lost one.
+    pub fn lose_and_restore(&self) {
+        let lost = Dimensions::of(&self.loader);
+        self.loader
+            .execute("drop schema etl, landing, warehouse cascade");
+        self.restore();
+        assert_eq!(Dimensions::of(&self.loader).difference(&lost), None);
+    }
 }
 
-fn checked(said: &Said) -> Value {
+pub fn checked(said: &Said) -> Value {
     let summary: Value = serde_json::from_str(&said.out).expect("the summary is JSON");
     let add_up = |counts: &Value| {
         let left = counts["left"].as_object().expect("an object");
@@ -103,12 +151,12 @@ fn checked(said: &Said) -> Value {
     summary
 }
 
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     let name = path.file_name().expect("a name");
     name.to_str().expect("UTF-8").to_owned()
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else {
         return files;
@@ -124,7 +172,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Files as they are compared: path, content, modification time to the nanosecond, rights.
-fn described(inbox: &Path) -> BTreeSet<(String, Vec<u8>, i64, i64, u32)> {
+pub fn described(inbox: &Path) -> BTreeSet<(String, Vec<u8>, i64, i64, u32)> {
     ["users", "cards"]
         .iter()
         .flat_map(|source| files_below(&inbox.join(source)))
@@ -146,7 +194,7 @@ fn described(inbox: &Path) -> BTreeSet<(String, Vec<u8>, i64, i64, u32)> {
 }
 
 /// An empty inbox.
-fn inbox(folder: &Path) -> PathBuf {
+pub fn inbox(folder: &Path) -> PathBuf {
     for source in ["users", "cards"] {
         fs::create_dir_all(folder.join(source)).expect("a folder of ours");
     }
@@ -341,7 +389,6 @@ fn a_warehouse_that_is_rebuilt_from_archives_equals_the_lost_one() {
     loader.run(&[]);
     archive.archive();
     books::check_inboxes(loader, std::slice::from_ref(&everything));
-    let lost = Dimensions::of(loader);
     assert!(described(&loader.inbox()).is_empty());
     let unfinished = |path: &PathBuf| name(path).starts_with('.');
     assert!(!files_below(&archive.folder()).iter().any(unfinished));
@@ -352,10 +399,7 @@ fn a_warehouse_that_is_rebuilt_from_archives_equals_the_lost_one() {
     ]);
     assert_eq!(said.status, 0, "{}{}", said.out, said.log);
 
-    loader.execute("drop schema etl, landing, warehouse cascade");
-    archive.unpack(&loader.inbox());
-    loader.run(&[]);
-    assert_eq!(Dimensions::of(loader).difference(&lost), None);
+    archive.lose_and_restore();
     books::settle(loader);
 }
 
@@ -519,7 +563,7 @@ fn an_inbox_that_may_not_be_written_is_left_alone() {
         fs::set_permissions(loader.path("users"), Permissions::from_mode(0o555))
             .expect("it is ours");
     }
-    let to = loader.path("archive");
+    let to = archive.folder();
     let said = loader.etl_unprivileged(&[
         "archive",
         "--older-than",

@@ -9,6 +9,7 @@
 mod acceptance;
 mod address;
 mod archive;
+mod archive_restore;
 mod books;
 mod busy_key;
 mod claims;

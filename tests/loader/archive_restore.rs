@@ -1,0 +1,34 @@
+//! A warehouse that is rebuilt from archives with the commands of `etl archive --help` equals the lost
+//! one, and what a later load would decide otherwise is in no archive.
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use crate::archive::{Archive, name};
+use crate::books;
+use crate::loader::{card_event, event_id, numbered_user, user_event};
+
+/// 2023-11-14 22:13:20 UTC, in microseconds since 1970.
+const SECOND: u64 = 1_700_000_000_000_000;
+
+#[test]
+fn a_name_that_was_used_again_is_restored_with_all_its_events() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    for content in [
+        numbered_user(1).to_string(),
+        "[]".to_owned(),
+        numbered_user(2).to_string(),
+    ] {
+        loader.put("users/1.json", content);
+        loader.run(&[]);
+        assert_eq!(archive.archive()["archived"], 1);
+    }
+    archive.lose_and_restore();
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "2");
+    assert_eq!(
+        loader.value("select count(*) from landing.rejected_event"),
+        "1"
+    );
+    books::verify(loader);
+}
