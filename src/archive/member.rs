@@ -94,6 +94,17 @@ pub(crate) fn each<E: From<io::Error>>(
     Ok(())
 }
 
+/// Whether an archive could be read and is not whole: else the system could not read it.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::Other
+    )
+}
+
 fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
     let name = entry.path_bytes().into_owned();
     let invalid = |what: &str| {

@@ -16,7 +16,7 @@ use crate::inbox_name::InboxName;
 use crate::source::Source;
 
 /// End of an archive's name.
-pub(crate) const SUFFIX: &str = ".tar.zst";
+const SUFFIX: &str = ".tar.zst";
 
 /// End of the name of an archive that is not finished. It begins with a dot, too.
 const UNFINISHED: &str = ".unfinished";
@@ -56,16 +56,12 @@ impl<'a> Archives<'a> {
     ///
     /// [`Error::NotWritten`] when one cannot be removed.
     pub(super) fn remove_unfinished(&self) -> Result<(), Error> {
-        let days = match fs::read_dir(&self.folder) {
+        let days = match days(&self.folder) {
             Ok(days) => days,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(cause) => return Err(not_written(&self.folder)(cause)),
         };
         for day in days {
-            let day = day.map_err(not_written(&self.folder))?.path();
-            if !day.is_dir() {
-                continue;
-            }
             for entry in fs::read_dir(&day).map_err(not_written(&day))? {
                 let path = entry.map_err(not_written(&day))?.path();
                 if self.is_unfinished(&path) {
@@ -81,21 +77,7 @@ impl<'a> Archives<'a> {
         path.file_name()
             .and_then(|name| name.to_str())
             .and_then(|name| name.strip_prefix('.')?.strip_suffix(UNFINISHED))
-            .and_then(|name| name.split_once('-'))
-            .is_some_and(|(_, rest)| {
-                [Content::Accepted, Content::Rejected]
-                    .iter()
-                    .any(|content| rest == self.ending(*content))
-            })
-    }
-
-    /// What the name of an archive has behind the time at which it was packed.
-    fn ending(&self, content: Content) -> String {
-        let rejected = match content {
-            Content::Accepted => "",
-            Content::Rejected => "-rejected",
-        };
-        format!("{}{rejected}{SUFFIX}", self.inbox)
+            .is_some_and(|name| is_archive(name, self.inbox))
     }
 
     /// Packs members into a new archive of files that changed on this day (UTC). Returns its path and
@@ -116,7 +98,7 @@ impl<'a> Archives<'a> {
         let name = format!(
             "{}-{}",
             packed_at.format("%Y%m%dT%H%M%S%.6fZ"),
-            self.ending(content)
+            ending(self.inbox, content)
         );
         let path = folder.join(&name);
         let unfinished = folder.join(format!(".{name}{UNFINISHED}"));
@@ -139,6 +121,48 @@ impl<'a> Archives<'a> {
             }
         }
     }
+}
+
+/// The folders of days in the folder of a source. Other folders, such as `lost+found`, have no archives.
+///
+/// # Errors
+///
+/// When the folder cannot be listed.
+pub(crate) fn days(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut days = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let day = name
+            .to_str()
+            .and_then(|name| name.parse::<NaiveDate>().ok());
+        if day.is_some_and(|day| *name == *day.to_string()) && entry.path().is_dir() {
+            days.push(entry.path());
+        }
+    }
+    Ok(days)
+}
+
+/// Whether a file of this name is an archive of this inbox.
+pub(crate) fn is_archive(name: &str, inbox: &InboxName) -> bool {
+    let is_ending = |rest: &str| {
+        [Content::Accepted, Content::Rejected]
+            .iter()
+            .any(|content| rest == ending(inbox, *content))
+    };
+    !name.starts_with('.')
+        && name
+            .split_once('-')
+            .is_some_and(|(_, rest)| is_ending(rest))
+}
+
+/// What the name of an archive has behind the time at which it was packed.
+fn ending(inbox: &InboxName, content: Content) -> String {
+    let rejected = match content {
+        Content::Accepted => "",
+        Content::Rejected => "-rejected",
+    };
+    format!("{inbox}{rejected}{SUFFIX}")
 }
 
 fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Error {

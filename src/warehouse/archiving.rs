@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use postgres::Client;
 use postgres::types::Type;
 
-use super::error::Error;
+use super::error::{Doing, Error};
 use super::transaction::execute_bounded;
 use crate::inbox_name::InboxName;
 use crate::source::Source;
@@ -28,6 +28,21 @@ pub struct Archived<'a> {
     pub kept: i64,
     /// When the oldest of them changed.
     pub kept_since: Option<DateTime<Utc>>,
+}
+
+/// Whether files of a folder were ever archived.
+///
+/// # Errors
+///
+/// [`Error::Database`] when the statement fails.
+pub fn has_archives(client: &mut Client, source: Source, inbox: &InboxName) -> Result<bool, Error> {
+    client
+        .query_typed_one(
+            include_str!("../../sql/archiving/has_archives.sql"),
+            &[(&source.name(), Type::TEXT), (&inbox.as_str(), Type::TEXT)],
+        )
+        .map(|row| row.get("has_archives"))
+        .doing("reading what was archived")
 }
 
 /// Records it.

@@ -1,6 +1,6 @@
 //! Archives: whether each is whole, and the database has the content of each file in it.
 
-use std::fs::{self, File as Archive};
+use std::fs::{self, DirEntry, File as Archive};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,19 +9,20 @@ use postgres::Client;
 use super::finding::{Check, Finding, Findings};
 use super::{Figures, VerifyOptions};
 use crate::archive::member::{self, Member};
-use crate::archive::packing::SUFFIX;
+use crate::archive::packing::{days, is_archive};
 use crate::clock;
 use crate::inbox::name::name_text;
 use crate::inbox::reading::Reading;
+use crate::inbox_name::InboxName;
 use crate::pages::error::Error;
 use crate::run::File;
 use crate::run::options::Options;
 use crate::run::stored::{self, Stored, StoredFile};
 use crate::source::Source;
 use crate::stamp::FileStamp;
-use crate::warehouse;
 use crate::warehouse::error::{Doing, Error as WarehouseError};
 use crate::warehouse::kept_files::Searched;
+use crate::warehouse::{self, archiving};
 
 /// Members that are looked for together.
 const MEMBERS: usize = 4_096;
@@ -38,7 +39,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Verifies the archives in a folder, those of all sources.
+/// Verifies the archives of an inbox in a folder, those of all sources.
 ///
 /// # Errors
 ///
@@ -51,14 +52,25 @@ pub(super) fn verify(
     findings: &mut Findings,
 ) -> Result<(), Error> {
     for source in Source::ALL.iter().copied() {
-        let paths = match archives(&folder.join(source.name())) {
-            Ok(paths) => paths,
+        let path = folder.join(source.name());
+        let days = match days(&path) {
+            Ok(days) => days,
+            // Nothing has been archived of this source.
+            Err(cause)
+                if cause.kind() == io::ErrorKind::NotFound
+                    && folder.is_dir()
+                    && !archiving::has_archives(client, source, &options.inbox_name)? =>
+            {
+                continue;
+            }
             Err(cause) => {
-                let path = folder.join(source.name());
-                findings.add(source.name(), damaged(&path, &cause));
+                findings.add(source.name(), unreadable(&path, &cause));
                 continue;
             }
         };
+        let paths = archives(days, &options.inbox_name, |day, cause| {
+            findings.add(source.name(), unreadable(day, &cause));
+        });
         let mut archives = Archives {
             client: &mut *client,
             source,
@@ -74,7 +86,9 @@ pub(super) fn verify(
             match archives.verify(&path) {
                 Ok(files) => figures.archived_files += files,
                 Err(Failure::Archive(cause)) => {
-                    archives.findings.add(source.name(), damaged(&path, &cause));
+                    archives
+                        .findings
+                        .add(source.name(), unreadable(&path, &cause));
                 }
                 Err(Failure::Warehouse(error)) => return Err(error.into()),
             }
@@ -83,33 +97,43 @@ pub(super) fn verify(
     Ok(())
 }
 
-/// The archives of a source, in the order in which they were packed.
-fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The archives of an inbox in the folders of these days, in the order in which they were packed.
+fn archives(
+    days: Vec<PathBuf>,
+    inbox: &InboxName,
+    mut fault: impl FnMut(&Path, io::Error),
+) -> Vec<PathBuf> {
     let mut archives = Vec::new();
-    for day in fs::read_dir(folder)? {
-        let day = day?.path();
-        if !day.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(day)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.ends_with(SUFFIX) && !name.starts_with('.') {
-                archives.push(path);
-            }
+    for day in days {
+        match fs::read_dir(&day).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => archives.extend(entries.iter().map(DirEntry::path)),
+            Err(cause) => fault(&day, cause),
         }
     }
+    archives.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        is_archive(&name.to_string_lossy(), inbox)
+    });
     archives.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
-    Ok(archives)
+    archives
 }
 
-fn damaged(path: &Path, cause: &io::Error) -> Finding {
+fn unreadable(path: &Path, cause: &io::Error) -> Finding {
+    let advice = match cause.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "give this user the right to read it, and to enter its folders (r and x)"
+        }
+        io::ErrorKind::NotFound => "name the folder of the archives, or restore it from a backup",
+        _ if member::is_damage(cause) => {
+            "restore it from a backup, or unpack what `tar --zstd` still reads of it"
+        }
+        _ => "verify it again; if that fails too, check the disk",
+    };
     Finding {
         check: Check::Archives,
         subject: path.display().to_string(),
         problem: format!("it cannot be read: {cause}"),
-        advice: "restore it from a backup, or unpack what `tar --zstd` still reads of it"
-            .to_owned(),
+        advice: advice.to_owned(),
     }
 }
 
