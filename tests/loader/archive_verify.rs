@@ -39,6 +39,24 @@ fn found(said: &Said) -> (String, i64) {
 }
 
 #[test]
+fn a_rejection_without_the_content_is_no_proof_of_it() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    loader.put_user(1);
+    let content = fs::read(loader.path("users/1.json")).expect("the file is ours");
+    loader.run(&[]);
+    archive.archive();
+    loader.execute("delete from landing.user_event");
+    loader.put("users/1.json", content);
+    loader.run(&["--max-file-size", "10"]);
+    let (findings, _) = archive.verify(&[]);
+    assert!(
+        findings.contains("1.json in ") && findings.contains("it is in no table: "),
+        "{findings}"
+    );
+}
+
+#[test]
 fn a_source_without_archives_has_no_folder_for_them() {
     let archive = Archive::new();
     let loader = &archive.loader;

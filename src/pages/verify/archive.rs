@@ -169,10 +169,20 @@ impl Archives<'_> {
             .collect();
         for StoredFile { file, stored, .. } in self.find(files).map_err(Failure::Warehouse)? {
             let (problem, advice) = match stored {
-                Stored::Event { precedes: false } | Stored::Rejection(_) => continue,
-                Stored::Event { precedes: true } => (
+                Stored::Event {
+                    precedes: false, ..
+                } => continue,
+                Stored::Event { precedes: true, .. } => (
                     "landing has its event with a later modification time".to_owned(),
                     "unpack it into the inbox, and the next run compares the two",
+                ),
+                Stored::Rejection(rejection) if rejection.has_document => continue,
+                Stored::Rejection(rejection) => (
+                    format!(
+                        "it is in no table: its rejection ({}) does not have the content",
+                        rejection.reason
+                    ),
+                    "unpack it into the inbox, and the next run loads it",
                 ),
                 Stored::Nowhere(why) => (
                     format!("it is in no table: {why}"),
