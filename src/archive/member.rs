@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
+use std::mem;
 
 use bytes::Bytes;
 use tar::{Archive, Builder, Entry, EntryType, Header};
@@ -18,6 +19,9 @@ const LEVEL: i32 = 3;
 
 /// Bytes of the name in a member's header. A longer name is in the PAX record `path`.
 const HEADER_NAME: usize = 100;
+
+/// Most bytes of the records of a member: they have a name and times.
+const MAX_RECORDS: u64 = 1 << 16;
 
 /// A file in an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +90,14 @@ pub(crate) fn each<E: From<io::Error>>(
     mut take: impl FnMut(Member) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut archive = Archive::new(Decoder::new(file)?);
-    for entry in archive.entries()? {
-        take(read(entry?)?)?;
+    let mut records = Records::default();
+    // Raw, since the crate takes a line break in a name for the end of a record.
+    for entry in archive.entries()?.raw(true) {
+        let entry = entry?;
+        match entry.header().entry_type() {
+            EntryType::XHeader => records = Records::read(entry)?,
+            _ => take(read(entry, mem::take(&mut records))?)?,
+        }
     }
     // Behind the last member are zeros and the checksum.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
@@ -98,24 +108,30 @@ pub(crate) fn each<E: From<io::Error>>(
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::InvalidData
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::Other
+        ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::Other
     )
 }
 
-fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
-    let name = entry.path_bytes().into_owned();
+fn read(mut entry: Entry<'_, impl Read>, records: Records) -> io::Result<Member> {
+    let name = match records.path {
+        Some(path) => path,
+        None => entry.path_bytes().into_owned(),
+    };
     let invalid = |what: &str| {
         let name = String::from_utf8_lossy(&name);
-        io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {what}"))
+        io::Error::new(ErrorKind::InvalidData, format!("{name}: {what}"))
     };
     let header = entry.header();
     if header.entry_type() != EntryType::Regular {
         return Err(invalid("it is not a file"));
     }
-    let mut modified = FileTime::from_stat(header.mtime()?.cast_signed(), 0);
+    let modified = match records.modified {
+        Some(modified) => modified,
+        None => FileTime::from_stat(header.mtime()?.cast_signed(), 0),
+    };
     let number =
         |number: u64| u32::try_from(number).map_err(|_| invalid("its owner has no number"));
     let rights = FileRights {
@@ -123,13 +139,6 @@ fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
         user: number(header.uid()?)?,
         group: number(header.gid()?)?,
     };
-    for record in entry.pax_extensions()?.into_iter().flatten() {
-        let record = record?;
-        if record.key_bytes() == b"mtime" {
-            let value = String::from_utf8_lossy(record.value_bytes());
-            modified = time_of_pax(&value).ok_or_else(|| invalid("its time is not a number"))?;
-        }
-    }
     if entry.size() > MAX_FILE_SIZE {
         return Err(invalid("it is larger than an event can be"));
     }
@@ -141,6 +150,52 @@ fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Member> {
         rights,
         document: document.into(),
     })
+}
+
+/// The PAX records of a member.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Records {
+    path: Option<Vec<u8>>,
+    modified: Option<FileTime>,
+}
+
+impl Records {
+    fn read(mut entry: Entry<'_, impl Read>) -> io::Result<Records> {
+        let invalid = || {
+            io::Error::new(
+                ErrorKind::InvalidData,
+                "the records of a member cannot be read",
+            )
+        };
+        if entry.size() > MAX_RECORDS {
+            return Err(invalid());
+        }
+        let mut bytes = Vec::with_capacity(entry.size() as usize);
+        entry.read_to_end(&mut bytes)?;
+        Records::parse(&bytes).ok_or_else(invalid)
+    }
+
+    /// Each record is its own length in bytes, a space, `key=value` and a line break. The value may have
+    /// line breaks, too.
+    fn parse(bytes: &[u8]) -> Option<Records> {
+        let mut records = Records::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let digits = rest.iter().position(|byte| *byte == b' ')?;
+            let length: usize = str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+            let (record, others) = rest.split_at_checked(length)?;
+            let record = record.get(digits + 1..)?.strip_suffix(b"\n")?;
+            let equals = record.iter().position(|byte| *byte == b'=')?;
+            let value = &record[equals + 1..];
+            match &record[..equals] {
+                b"path" => records.path = Some(value.to_owned()),
+                b"mtime" => records.modified = Some(time_of_pax(str::from_utf8(value).ok()?)?),
+                _ => {}
+            }
+            rest = others;
+        }
+        Some(records)
+    }
 }
 
 /// A time as a PAX record has it: seconds since 1970-01-01 UTC, as a decimal number.
@@ -174,7 +229,7 @@ fn time_of_pax(text: &str) -> Option<FileTime> {
 mod tests {
     use bytes::Bytes;
 
-    use super::{Member, each, pax_time, time_of_pax, write};
+    use super::{Member, Records, each, pax_time, time_of_pax, write};
     use crate::clock::FileTime;
     use crate::stamp::FileRights;
 
@@ -216,6 +271,10 @@ mod tests {
             member(b"empty.json", b""),
             member(b"-\xff\n.json", &[0; 3000]),
             member(&[b'x'; 255], b"long"),
+            member(
+                &[&[b'x'; 100][..], b"\n12 size=1\n9 path=a\n.json"].concat(),
+                b"odd",
+            ),
         ];
         let file = tempfile::tempfile().expect("a file");
         write(&file, &members).expect("an archive");
@@ -227,5 +286,25 @@ mod tests {
         })
         .expect("an archive");
         assert_eq!(read, members);
+    }
+
+    #[test]
+    fn records_are_parsed_by_their_length() {
+        let parse = |text: &str| Records::parse(text.as_bytes());
+        let records = parse("12 mtime=12\n9 other=\n16 path=a\n=b 1\n\n").expect("records");
+        assert_eq!(records.path.as_deref(), Some(&b"a\n=b 1\n"[..]));
+        assert_eq!(records.modified, Some(FileTime::from_stat(12, 0)));
+        for text in [
+            "x",
+            "0 ",
+            "1 ",
+            "9 path=a",
+            "99 path=a\n",
+            "3 \n",
+            "13 mtime=now\n",
+            "-1 a=b\n",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 }

@@ -32,3 +32,27 @@ fn a_name_that_was_used_again_is_restored_with_all_its_events() {
     );
     books::verify(loader);
 }
+
+/// A name of the record that `tar` has for a long name, and as hostile as one can be.
+#[test]
+fn a_long_name_with_line_breaks_is_packed_like_any_other() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let long = "x".repeat(100);
+    for (number, middle) in ["\n", "\n12 size=1\n", "\n12 path=ab\n", "\n\n=7 mtime="]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("users/{long}{middle}{long}.json");
+        loader.put(&name, numbered_user(number as u64).to_string());
+    }
+    loader.put_user(9);
+    loader.run(&[]);
+    assert_eq!(archive.archive()["archived"], 5);
+    let folder = archive.folder();
+    let folder = folder.to_str().expect("UTF-8");
+    let said = archive.said(&["verify", "--archive", folder]);
+    assert_eq!(said.status, 0, "{}", said.out);
+    archive.lose_and_restore();
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "5");
+}
