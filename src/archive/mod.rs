@@ -24,6 +24,7 @@ use postgres::Client;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::FileTime;
+use crate::event::Rejection;
 use crate::inbox::Folder;
 use crate::inbox::listing::BLOCK_NAMES;
 use crate::inbox_name::InboxName;
@@ -266,6 +267,7 @@ impl Archiver<'_> {
 /// A file whose content can be looked for; any other one is counted, and stays.
 fn document(file: File, counts: &mut Counts) -> Option<File> {
     let why = match &file.outcome {
+        FileOutcome::Rejected(Rejection::Unreadable { .. }) => Left::Unreadable,
         FileOutcome::Accepted(_) | FileOutcome::Rejected(_) => return Some(file),
         // It is gone, so it is none of the files in the folder.
         FileOutcome::Vanished => return None,

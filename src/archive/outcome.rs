@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use log::Level;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::error::Error;
 use crate::clock::FileTime;
@@ -15,8 +15,7 @@ use crate::run::interruption::Signal;
 use crate::source::Source;
 
 /// Why a file stays in the inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Left {
     /// It changed less than `--older-than` ago.
     Recent,
@@ -33,13 +32,13 @@ pub enum Left {
     Conflicting,
     /// It changed while it was archived.
     Changed,
-    /// The file system cannot read it.
+    /// The file system cannot read it, or this user may not.
     Unreadable,
     /// It is a link, a FIFO, a folder or a device.
     NotRegular,
 }
 
-/// What each reason means and what to do; of `from_the_future` and `unreadable`, the reasons of
+/// What each code of [`Left`] means and what to do; of `from_the_future` and `unreadable`, the reasons of
 /// rejections say it.
 pub(crate) const LEFT: &[Explanation] = &[
     Explanation {
@@ -82,17 +81,18 @@ pub(crate) const LEFT: &[Explanation] = &[
 ];
 
 impl Left {
-    fn text(self) -> &'static str {
+    /// The code, as `etl explain` knows it.
+    fn code(self) -> &'static str {
         match self {
             Left::Recent => "recent",
-            Left::NotLoaded => "not loaded",
-            Left::UnreadCopy => "unread copies",
-            Left::NotStored => "not stored",
-            Left::FromTheFuture => "from the future",
+            Left::NotLoaded => "not_loaded",
+            Left::UnreadCopy => "unread_copy",
+            Left::NotStored => "not_stored",
+            Left::FromTheFuture => "from_the_future",
             Left::Conflicting => "conflicting",
-            Left::Changed => "changed meanwhile",
+            Left::Changed => "changed",
             Left::Unreadable => "unreadable",
-            Left::NotRegular => "not regular",
+            Left::NotRegular => "not_regular",
         }
     }
 }
@@ -143,7 +143,7 @@ impl Counts {
         let reasons: Vec<String> = self
             .left
             .iter()
-            .map(|(why, files)| format!("{}: {files}", why.text()))
+            .map(|(why, files)| format!("{}: {files}", why.code()))
             .collect();
         (!reasons.is_empty()).then(|| reasons.join(", "))
     }
@@ -279,8 +279,14 @@ impl Outcome {
     }
 }
 
+impl Serialize for Left {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(self.code())
     }
 }

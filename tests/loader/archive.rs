@@ -280,7 +280,7 @@ fn what_the_database_has_is_moved_and_everything_else_stays_for_a_reason() {
     assert_eq!(checked(&said)["archived"], 0);
     assert!(
         said.log.contains("files=5 archived=0 left=5 reasons=")
-            && said.log.contains("not stored: 1"),
+            && said.log.contains("not_stored: 1"),
         "{}",
         said.log
     );

@@ -1,0 +1,48 @@
+//! `etl archive` where something is in its way: files that cannot be removed or read, disks that fail,
+//! a database that does not let it write, another one with the same folder of archives.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
+
+use chrono::Utc;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+
+use crate::archive::{Archive, EVERYTHING, checked, described, files_below};
+use crate::loader::{Loader, said};
+use crate::roles::{etl_as, member};
+use crate::server::is_root;
+use crate::system_calls::tampered;
+
+/// A user who owns nothing, on every Linux.
+const NOBODY: u32 = 65_534;
+
+/// A call for one source as a user to whom permissions apply; into a folder that anyone may write.
+fn archive_unprivileged(loader: &Loader, source: &str) -> crate::loader::Said {
+    let to = loader.path("to");
+    fs::create_dir_all(&to).expect("the folder is ours");
+    fs::set_permissions(&to, Permissions::from_mode(0o777)).expect("the folder is ours");
+    let to = to.to_str().expect("UTF-8");
+    loader.etl_unprivileged(&[&EVERYTHING[..], &["--source", source, "--to", to]].concat())
+}
+
+#[test]
+fn a_file_that_this_user_may_not_read_is_unreadable() {
+    if !is_root() {
+        println!("skipped: only root can make files of others");
+        return;
+    }
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    loader.put_user(1);
+    loader.run(&[]);
+    fs::set_permissions(loader.path("users/1.json"), Permissions::from_mode(0o600))
+        .expect("the file is ours");
+    chown(loader.path("users"), Some(NOBODY), None).expect("the folder is ours");
+    fs::set_permissions(loader.path("users"), Permissions::from_mode(0o755))
+        .expect("the folder is ours");
+    let said = archive_unprivileged(loader, "users");
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert_eq!(checked(&said)["left"], json!({"unreadable": 1}));
+}
