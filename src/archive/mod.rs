@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use crate::checkpoint::Checkpoint;
-use crate::clock::FileTime;
+use crate::clock::{self, FileTime};
 use crate::event::Rejection;
 use crate::inbox::Folder;
 use crate::inbox::listing::BLOCK_NAMES;
@@ -109,6 +109,7 @@ impl Archiver<'_> {
         // Before, nothing is lost by ending at once.
         self.interruption = Interruption::listen().map_err(Error::Signals)?;
         warehouse.require_schema()?;
+        archiving::check_right(warehouse.client())?;
         for source in self.options.sources.iter().copied() {
             match self.archive_source(warehouse.client(), source) {
                 Ok(()) => {}
@@ -168,23 +169,36 @@ impl Archiver<'_> {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok::<_, Error>((counts, packed, read))
         })?;
+        *self.counts.entry(source).or_default() += &counts;
+        let recorded = match options.dry_run {
+            true => Ok(()),
+            false => {
+                let ended = match &packed {
+                    Ok(()) => read.is_ok(),
+                    Err(_) => false,
+                };
+                self.record(client, source, ended)
+            }
+        };
+        packed.and(read).and(recorded)
+    }
+
+    /// Records what was archived, whatever went wrong then.
+    fn record(&mut self, client: &mut Client, source: Source, ended: bool) -> Result<(), Error> {
+        let options = self.options;
         let total = self.counts.entry(source).or_default();
-        *total += &counts;
-        packed.and(read)?;
-        if !options.dry_run {
-            let archived = Archived {
-                source,
-                inbox: &options.inbox_name,
-                folder: &options.to.display().to_string(),
-                archives: total.archives,
-                files: total.archived,
-                bytes: total.archive_bytes.cast_signed(),
-                kept: total.kept(),
-                kept_since: total.kept_since.map(FileTime::to_utc),
-            };
-            archiving::record(client, archived, reading.clock.now())?;
-        }
-        Ok(())
+        let archived = Archived {
+            source,
+            inbox: &options.inbox_name,
+            folder: &options.to.display().to_string(),
+            archives: total.archives,
+            files: total.archived,
+            bytes: total.archive_bytes.cast_signed(),
+            kept: total.kept(),
+            kept_since: total.kept_since.map(FileTime::to_utc),
+            ended,
+        };
+        Ok(archiving::record(client, archived, clock::now())?)
     }
 
     /// Reads the files of a folder that are old enough, and hands those to the packer whose content the

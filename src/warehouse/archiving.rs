@@ -28,6 +28,21 @@ pub struct Archived<'a> {
     pub kept: i64,
     /// When the oldest of them changed.
     pub kept_since: Option<DateTime<Utc>>,
+    /// Whether it came to the end of the folder.
+    pub ended: bool,
+}
+
+/// Checks that this user may record what is archived, before anything is.
+///
+/// # Errors
+///
+/// [`Error::NotLoader`] when this user may not, [`Error::Database`] when the statement fails.
+pub fn check_right(client: &mut Client) -> Result<(), Error> {
+    let doing = "checking the right to record what is archived";
+    client
+        .execute_typed(include_str!("../../sql/archiving/check_right.sql"), &[])
+        .map(drop)
+        .map_err(|cause| Error::metadata(cause, doing))
 }
 
 /// Whether files of a folder were ever archived.
@@ -69,6 +84,7 @@ pub fn record(
             (&archived.bytes, Type::INT8),
             (&archived.kept, Type::INT8),
             (&archived.kept_since, Type::TIMESTAMPTZ),
+            (&archived.ended, Type::BOOL),
         ],
     )
     .map(drop)

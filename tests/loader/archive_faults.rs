@@ -46,3 +46,63 @@ fn a_file_that_this_user_may_not_read_is_unreadable() {
     assert_eq!(said.status, 0, "{}", said.log);
     assert_eq!(checked(&said)["left"], json!({"unreadable": 1}));
 }
+
+#[test]
+fn who_may_not_record_it_archives_nothing() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    loader.put_user(1);
+    loader.run(&[]);
+    let reader = member(loader, "dwh_reader");
+    let to = archive.folder();
+    let to = to.to_str().expect("UTF-8");
+    for more in [&["--dry-run"][..], &[]] {
+        let said = etl_as(
+            loader,
+            &reader,
+            &[&EVERYTHING[..], &["--to", to], more].concat(),
+        );
+        assert_eq!(said.status, 1, "{more:?}: {}", said.log);
+        assert!(
+            said.log.contains("`grant etl_loader` to this user"),
+            "{}",
+            said.log
+        );
+        assert_eq!(checked(&said)["archived"], 0);
+    }
+    assert!(archive.archives().is_empty() && loader.path("users/1.json").exists());
+    let loads = member(loader, "etl_loader");
+    let said = etl_as(loader, &loads, &[&EVERYTHING[..], &["--to", to]].concat());
+    assert_eq!(said.status, 0, "{}", said.log);
+}
+
+#[test]
+fn what_was_archived_before_a_fault_is_recorded() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    loader.put_user(1);
+    loader.put("users/bad.json", "[]");
+    loader.run(&[]);
+    let command = archive.command(&EVERYTHING);
+    // The second archive, that of the rejected file, gets no name.
+    let Some(mut failing) = tampered(&command, "renameat2:error=EIO:when=2", None) else {
+        return;
+    };
+    let said = said(failing.output().expect("strace can be started"));
+    assert_eq!(said.status, 1, "{}", said.log);
+    let recorded =
+        "select concat_ws(' ', archives, files) from etl.archiving where source = 'users'";
+    assert_eq!(loader.value(recorded), "1 1");
+    archive.archive();
+    assert_eq!(loader.value(recorded), "2 2");
+    loader.put_user(2);
+    loader.run(&[]);
+    let kept =
+        "select concat_ws(' ', last_archived_at, kept) from etl.archiving where source = 'users'";
+    let before = loader.value(kept);
+    let Some(mut failing) = tampered(&command, "renameat2:error=EIO", None) else {
+        return;
+    };
+    failing.output().expect("strace can be started");
+    assert_eq!(loader.value(kept), before);
+}
