@@ -32,6 +32,21 @@ pub enum Error {
         cause: io::Error,
     },
 
+    /// Files cannot be removed from a folder of the inbox. The others are archived.
+    #[error(
+        "{}{} cannot be removed from the inbox: {cause}; run `etl archive` as the owner of the files or of their \
+         folder, or take away what protects them (chmod -t of the folder, chattr -ia)", path.display(), and_others(*.others)
+    )]
+    FilesNotRemovable {
+        /// The first of them.
+        path: PathBuf,
+        /// How many others there are.
+        others: i64,
+        /// What the system says of the first.
+        #[source]
+        cause: io::Error,
+    },
+
     /// An archive, or a folder for it, cannot be written.
     #[error("{} cannot be written: {cause}; {}; no file was removed for it", path.display(), advice(cause))]
     NotWritten {
@@ -72,6 +87,14 @@ pub enum Error {
 impl From<Signal> for Error {
     fn from(signal: Signal) -> Error {
         Error::Interrupted(signal)
+    }
+}
+
+fn and_others(files: i64) -> String {
+    match files {
+        0 => String::new(),
+        1 => " and 1 other file".to_owned(),
+        files => format!(" and {files} other files"),
     }
 }
 

@@ -117,6 +117,7 @@ impl Archiver<'_> {
                 Err(
                     error @ (Error::Folder(_)
                     | Error::NotRemovable { .. }
+                    | Error::FilesNotRemovable { .. }
                     | Error::NotWritten { .. }
                     | Error::Damaged { .. }),
                 ) => self.failures.push(error),
@@ -174,7 +175,7 @@ impl Archiver<'_> {
             true => Ok(()),
             false => {
                 let ended = match &packed {
-                    Ok(()) => read.is_ok(),
+                    Ok(()) | Err(Error::FilesNotRemovable { .. }) => read.is_ok(),
                     Err(_) => false,
                 };
                 self.record(client, source, ended)

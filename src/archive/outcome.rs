@@ -32,6 +32,8 @@ pub enum Left {
     Conflicting,
     /// It changed while it was archived.
     Changed,
+    /// This user may not remove it.
+    NotRemovable,
     /// The file system cannot read it, or this user may not.
     Unreadable,
     /// It is a link, a FIFO, a folder or a device.
@@ -74,6 +76,12 @@ pub(crate) const LEFT: &[Explanation] = &[
         advice: "Nothing: the next run reads it, and a later archive takes it.",
     },
     Explanation {
+        code: "not_removable",
+        meaning: "The user of etl archive may not remove the file: the folder is sticky (mode 1777) and the file belongs \
+                  to another user, or it is protected (chattr +i).",
+        advice: "Run `etl archive` as the owner of the files or of their folder, or take away what protects them.",
+    },
+    Explanation {
         code: "not_regular",
         meaning: "It is a link, a FIFO, a folder or a device, and never an event.",
         advice: "Take it out of the inbox.",
@@ -91,6 +99,7 @@ impl Left {
             Left::FromTheFuture => "from_the_future",
             Left::Conflicting => "conflicting",
             Left::Changed => "changed",
+            Left::NotRemovable => "not_removable",
             Left::Unreadable => "unreadable",
             Left::NotRegular => "not_regular",
         }
@@ -134,8 +143,12 @@ impl Counts {
 
     /// Files that are old enough to be archived and stay.
     pub fn kept(&self) -> i64 {
-        let recent = self.left.get(&Left::Recent).copied().unwrap_or(0);
-        self.left.values().sum::<i64>() - recent
+        self.left.values().sum::<i64>() - self.left(Left::Recent)
+    }
+
+    /// Files that stay for this reason.
+    pub(super) fn left(&self, why: Left) -> i64 {
+        self.left.get(&why).copied().unwrap_or(0)
     }
 
     /// How many files stay for which reason, as one field of the log.
@@ -237,7 +250,7 @@ impl Outcome {
                 Level::Warn,
                 "partial",
                 format!(
-                    "folders that could not be archived: {}",
+                    "folders that could not be archived as a whole: {}",
                     self.failures.len()
                 ),
             ),

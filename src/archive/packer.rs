@@ -1,6 +1,9 @@
 //! The packer: a thread that packs portions and removes their files, while the next files are read.
 
+use std::io;
 use std::sync::mpsc::Receiver;
+
+use rustix::io::Errno;
 
 use super::error::Error;
 use super::member::Member;
@@ -25,6 +28,8 @@ pub(super) struct Packer<'a> {
     folder: &'a Folder,
     dry_run: bool,
     counts: Counts,
+    /// The first file that cannot be removed, with the cause.
+    not_removable: Option<(Vec<u8>, io::Error)>,
 }
 
 impl<'a> Packer<'a> {
@@ -35,6 +40,7 @@ impl<'a> Packer<'a> {
             folder,
             dry_run,
             counts: Counts::default(),
+            not_removable: None,
         }
     }
 
@@ -46,7 +52,15 @@ impl<'a> Packer<'a> {
         let packed = portions
             .iter()
             .try_for_each(|candidates| self.pack(candidates));
-        (self.counts, packed)
+        let removed = match self.not_removable {
+            None => Ok(()),
+            Some((name, cause)) => Err(Error::FilesNotRemovable {
+                path: self.folder.path().join(&*name_text(&name)),
+                others: self.counts.left(Left::NotRemovable) - 1,
+                cause,
+            }),
+        };
+        (self.counts, packed.and(removed))
     }
 
     /// Packs the files of a portion, an archive for each day, and removes them from their folder. The
@@ -75,7 +89,7 @@ impl<'a> Packer<'a> {
             self.counts.archives += 1;
             self.counts.archive_bytes += size;
             log::debug!("packed {} files into {}", packed.len(), path.display());
-            self.remove(&packed)?;
+            self.remove(packed);
         }
         Ok(())
     }
@@ -91,6 +105,10 @@ impl<'a> Packer<'a> {
             }
             let name = name_bytes(&candidate.name);
             match self.folder.rights(&name, candidate.stamp) {
+                // Each call would pack it again.
+                Some(rights) if !self.folder.is_removable(&name, rights) => {
+                    self.keep_protected(name, candidate.stamp, Errno::PERM.into());
+                }
                 Some(rights) => packed.push(Packed {
                     member: Member {
                         name,
@@ -114,22 +132,23 @@ impl<'a> Packer<'a> {
     }
 
     /// Removes packed files, each only if it is still the one that was packed.
-    fn remove(&mut self, packed: &[Packed]) -> Result<(), Error> {
+    fn remove(&mut self, packed: Vec<Packed>) {
         for Packed { member, stamp } in packed {
-            match self.folder.remove(&member.name, *stamp) {
+            match self.folder.remove(&member.name, stamp) {
                 Ok(Removal::Removed) => {
                     self.counts.files += 1;
                     self.counts.archived += 1;
                 }
                 Ok(Removal::Changed) => self.counts.keep(Left::Changed, Some(stamp.changed)),
-                Err(cause) => {
-                    return Err(Error::NotRemovable {
-                        path: self.folder.path().join(&*name_text(&member.name)),
-                        cause,
-                    });
-                }
+                // The others are removed all the same.
+                Err(cause) => self.keep_protected(member.name, stamp, cause),
             }
         }
-        Ok(())
+    }
+
+    /// Counts a file that this user may not remove.
+    fn keep_protected(&mut self, name: Vec<u8>, stamp: FileStamp, cause: io::Error) {
+        self.counts.keep(Left::NotRemovable, Some(stamp.changed));
+        self.not_removable.get_or_insert((name, cause));
     }
 }

@@ -3,11 +3,14 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{Access, AtFlags, FlockOperation};
+use rustix::fs::{Access, AtFlags, FlockOperation, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::{Folder, FolderError, is_regular};
 use crate::stamp::{FileRights, FileStamp};
+
+/// The bit of a folder from which only the owner of a file or of the folder may remove the file.
+const STICKY: u32 = 0o1000;
 
 /// What became of a file that was to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,9 @@ impl Folder {
     ///
     /// What the system says if not.
     pub fn check_removable(&self) -> io::Result<()> {
+        if self.is_protected(".") {
+            return Err(Errno::PERM.into());
+        }
         // The effective user counts, as it does when a file is removed.
         rustix::fs::accessat(
             &self.handle,
@@ -59,6 +65,31 @@ impl Folder {
             mode: stat.st_mode & 0o7777,
             user: stat.st_uid,
             group: stat.st_gid,
+        })
+    }
+
+    /// Whether the system lets this user remove a file with these rights from the folder, as far as that
+    /// can be known before.
+    pub fn is_removable(&self, name: &[u8], rights: FileRights) -> bool {
+        let user = rustix::process::geteuid();
+        let owns = |owner: u32| user.is_root() || user.as_raw() == owner;
+        let is_kept = match rustix::fs::fstat(&self.handle) {
+            Ok(folder) => {
+                folder.st_mode & STICKY != 0 && !owns(rights.user) && !owns(folder.st_uid)
+            }
+            Err(_) => false,
+        };
+        !is_kept && !self.is_protected(name)
+    }
+
+    /// Whether a file is protected from everybody, or the folder against the removal of all files
+    /// (`chattr +i`, `chattr +a`).
+    fn is_protected(&self, name: impl rustix::path::Arg) -> bool {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        // Kernels before 4.11 do not say it.
+        rustix::fs::statx(&self.handle, name, flags, StatxFlags::empty()).is_ok_and(|stat| {
+            stat.stx_attributes
+                .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)
         })
     }
 

@@ -28,6 +28,105 @@ fn archive_unprivileged(loader: &Loader, source: &str) -> crate::loader::Said {
 }
 
 #[test]
+fn a_file_that_cannot_be_removed_stops_no_other() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    (1..=5).for_each(|number| loader.put_user(number));
+    loader.run(&[]);
+    let command = archive.command(&EVERYTHING);
+    let Some(mut faulty) = tampered(&command, "unlinkat:error=EPERM", Some("3.json")) else {
+        return;
+    };
+    let said = said(faulty.output().expect("strace can be started"));
+    assert_eq!(said.status, 1, "{}", said.log);
+    let summary = checked(&said);
+    assert_eq!(summary["archived"], 4, "{summary}");
+    assert_eq!(summary["left"], json!({"not_removable": 1}));
+    assert!(
+        said.log
+            .contains("users/3.json cannot be removed from the inbox: Operation not permitted"),
+        "{}",
+        said.log
+    );
+    assert!(
+        said.log.contains("reasons=\"not_removable: 1\""),
+        "{}",
+        said.log
+    );
+    assert_eq!(
+        loader.value(
+            "select concat_ws(' ', archives, files, kept) from etl.archiving where source = 'users'"
+        ),
+        "1 4 1"
+    );
+    assert_eq!(archive.archive()["archived"], 1);
+}
+
+#[test]
+fn an_immutable_file_is_not_packed_again_and_again() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    (1..=3).for_each(|number| loader.put_user(number));
+    loader.run(&[]);
+    let file = loader.path("users/2.json");
+    let chattr = |flag: &str| {
+        let said = Command::new("chattr").arg(flag).arg(&file).output();
+        said.is_ok_and(|said| said.status.success())
+    };
+    if !chattr("+i") {
+        println!("skipped: this user may not make a file immutable here");
+        return;
+    }
+    let said = [archive.said(&EVERYTHING), archive.said(&EVERYTHING)];
+    chattr("-i");
+    for (said, archived) in said.iter().zip([2, 0]) {
+        assert_eq!(said.status, 1, "{}", said.log);
+        let summary = checked(said);
+        assert_eq!(summary["archived"], archived, "{summary}");
+        assert_eq!(summary["left"], json!({"not_removable": 1}));
+        assert!(said.log.contains("users/2.json"), "{}", said.log);
+    }
+    assert_eq!(archive.archives().len(), 1);
+    assert_eq!(archive.archive()["archived"], 1);
+}
+
+#[test]
+fn files_of_others_in_a_sticky_folder_are_not_packed() {
+    if !is_root() {
+        println!("skipped: only root can make files of others");
+        return;
+    }
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    (1..=3).for_each(|number| loader.put_user(number));
+    for number in 1..=3 {
+        let file = loader.path(&format!("users/{number}.json"));
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("the file is ours");
+    }
+    chown(loader.path("users/2.json"), Some(NOBODY), None).expect("the file is ours");
+    fs::set_permissions(loader.path("users"), Permissions::from_mode(0o1777))
+        .expect("the folder is ours");
+    loader.run(&[]);
+    for archived in [1, 0] {
+        let said = archive_unprivileged(loader, "users");
+        assert_eq!(said.status, 1, "{}", said.log);
+        let summary = checked(&said);
+        assert_eq!(summary["archived"], archived, "{summary}");
+        assert_eq!(summary["archives"], archived);
+        assert_eq!(summary["left"], json!({"not_removable": 2}));
+        assert!(
+            said.log
+                .contains("users/1.json and 1 other file cannot be removed from the inbox")
+                || said
+                    .log
+                    .contains("users/3.json and 1 other file cannot be removed from the inbox"),
+            "{}",
+            said.log
+        );
+    }
+}
+
+#[test]
 fn a_file_that_this_user_may_not_read_is_unreadable() {
     if !is_root() {
         println!("skipped: only root can make files of others");
