@@ -269,7 +269,7 @@ impl Archiver<'_> {
                 )?;
                 transaction.rollback().doing("ending to look for files")?;
                 for file in found {
-                    portion.take(file, counts);
+                    portion.take(file, reading.clock.now(), counts);
                 }
                 if portion.is_full() && packer.send(portion.take_all()).is_err() {
                     return Ok(false);

@@ -25,7 +25,8 @@ pub enum Left {
     UnreadCopy,
     /// Its rejection does not have its content: it was too large or could not be read.
     NotStored,
-    /// It was rejected because its event was in the future. Unpacked later, it would be accepted.
+    /// It was rejected because its event was in the future. Unpacked later, it would be accepted. Or it was
+    /// accepted by hand, and a load of the archive would reject it.
     FromTheFuture,
     /// It conflicts with an event whose file is still in the inbox. Unpacked before that file, it would
     /// be accepted.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use bytes::Bytes;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::outcome::{Counts, Left};
 use super::packing::Content;
+use crate::event::{MAX_AHEAD, Reason};
 use crate::run::stored::{Stored, StoredFile};
 use crate::stamp::FileStamp;
 
@@ -18,9 +19,6 @@ const BYTES: usize = 16 << 20;
 
 /// Bytes that a file takes beside its document.
 const FILE_BYTES: usize = 256;
-
-/// The reason of a rejection that a later load would not repeat.
-const FROM_THE_FUTURE: &str = "from_the_future";
 
 /// A file whose content the database has.
 pub(super) struct Candidate {
@@ -45,25 +43,14 @@ pub(super) struct Portion {
 }
 
 impl Portion {
-    /// Takes a file that was looked for, or leaves it where it is.
-    pub(super) fn take(&mut self, found: StoredFile, counts: &mut Counts) {
+    /// Takes a file that was looked for, or leaves it where it is. No load of an archive is before `now`.
+    pub(super) fn take(&mut self, found: StoredFile, now: DateTime<Utc>, counts: &mut Counts) {
         let StoredFile {
             file,
             stored,
             conflicts_with,
         } = found;
-        let content = match stored {
-            Stored::Event { precedes: false } => Ok(Content::Accepted),
-            Stored::Event { precedes: true } => Err(Left::UnreadCopy),
-            Stored::Rejection(rejection) if !rejection.has_document => Err(Left::NotStored),
-            Stored::Rejection(rejection)
-                if rejection.reason == FROM_THE_FUTURE && !rejection.is_dismissed =>
-            {
-                Err(Left::FromTheFuture)
-            }
-            Stored::Rejection(_) => Ok(Content::Rejected),
-            Stored::Nowhere(_) => Err(Left::NotLoaded),
-        };
+        let content = content(&stored, now);
         let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);
         match (content, file.stamp, file.document) {
             (Ok(content), Some(stamp), Some(document)) => {
@@ -93,4 +80,25 @@ impl Portion {
         self.bytes = 0;
         mem::take(&mut self.candidates)
     }
+}
+
+/// What a file is packed as, or why it is not.
+fn content(stored: &Stored, now: DateTime<Utc>) -> Result<Content, Left> {
+    match stored {
+        Stored::Event { precedes: true, .. } => Err(Left::UnreadCopy),
+        // Accepted by hand. A load of the archive would reject it.
+        Stored::Event { event_at, .. } if is_ahead(*event_at, now) => Err(Left::FromTheFuture),
+        Stored::Event { .. } => Ok(Content::Accepted),
+        Stored::Rejection(rejection) if !rejection.has_document => Err(Left::NotStored),
+        Stored::Rejection(rejection) if rejection.is_dismissed => Ok(Content::Rejected),
+        Stored::Rejection(rejection) if rejection.reason == Reason::FromTheFuture.code() => {
+            Err(Left::FromTheFuture)
+        }
+        Stored::Rejection(_) => Ok(Content::Rejected),
+        Stored::Nowhere(_) => Err(Left::NotLoaded),
+    }
+}
+
+fn is_ahead(event_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    event_at - now > TimeDelta::from_std(MAX_AHEAD).unwrap_or(TimeDelta::MAX)
 }

@@ -76,3 +76,20 @@ impl ArchiveArguments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{Args, Command};
+
+    use crate::cli::run::RunArguments;
+    use crate::event::MAX_AHEAD;
+
+    /// A file that a run with the defaults would reject is in no archive.
+    #[test]
+    fn archives_and_runs_agree_about_the_future() {
+        let defaults = RunArguments::augment_args(Command::new("run")).get_matches_from(["run"]);
+        assert_eq!(defaults.get_one::<Duration>("max_ahead"), Some(&MAX_AHEAD));
+    }
+}

@@ -44,6 +44,10 @@ pub struct Event<E> {
     pub extra: Option<Box<RawValue>>,
 }
 
+/// How much later than its file an event may be, unless somebody says otherwise with `--max-ahead`. One
+/// further ahead would hide the real events of its user or card until then.
+pub const MAX_AHEAD: Duration = Duration::from_secs(86_400);
+
 /// How far the time of an event may be ahead.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
@@ -166,8 +170,6 @@ fn read<E: Recorded>(document: &mut Document<'_>) -> Result<AnyEvent, Rejection>
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use chrono::{DateTime, Utc};
 
     use super::{Ahead, AnyEvent, Refusal};
@@ -175,12 +177,11 @@ mod tests {
     /// Validates a document of a file that changed at the end of 2026.
     fn accept(bytes: &[u8]) -> Result<AnyEvent, Refusal> {
         let changed_at: DateTime<Utc> = "2026-12-31T00:00:00Z".parse().expect("a time");
-        let max_ahead = Duration::from_secs(86_400);
         super::accept(
             bytes,
             Ahead {
                 changed_at,
-                max_ahead,
+                max_ahead: super::MAX_AHEAD,
             },
         )
     }

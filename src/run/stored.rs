@@ -24,6 +24,8 @@ pub(crate) enum Stored {
         /// Whether the file is a copy of the event whose time counts, and that no run has read: it would
         /// move the event within its second.
         precedes: bool,
+        /// When it happened.
+        event_at: DateTime<Utc>,
     },
     /// In a rejection.
     Rejection(FoundRejection),
@@ -108,6 +110,7 @@ fn find_events(
         if loaded.is_same {
             found.stored = Stored::Event {
                 precedes: precedes(&found.file, &loaded),
+                event_at: loaded.event_at,
             };
         } else {
             found.stored = Stored::Nowhere(format!(

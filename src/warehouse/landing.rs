@@ -16,6 +16,8 @@ use crate::event::{AnyEvent, Event, Recorded};
 pub struct LoadedEvent {
     /// Position of the other one.
     pub position: usize,
+    /// The time of the other one, which is this one's if both have the same content.
+    pub event_at: DateTime<Utc>,
     /// Whether both have the same content.
     pub is_same: bool,
     /// Name of the file that it was loaded from.
@@ -37,15 +39,15 @@ pub(super) fn compare<E: Recorded>(
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let events = || events.iter().copied();
+    let each = || events.iter().copied();
     let mut columns = Columns::default();
-    columns.push_each(Type::INT8_ARRAY, events(), |event| event.entity_id);
-    columns.push_each(Type::UUID_ARRAY, events(), |event| event.event_id);
-    columns.push_each(Type::TIMESTAMPTZ_ARRAY, events(), |event| event.event_at);
-    columns.push_each(Type::TEXT_ARRAY, events(), |event| {
+    columns.push_each(Type::INT8_ARRAY, each(), |event| event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, each(), |event| event.event_id);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, each(), |event| event.event_at);
+    columns.push_each(Type::TEXT_ARRAY, each(), |event| {
         event.extra.as_deref().map(RawValue::get)
     });
-    let states: Vec<&E> = events().map(|event| &event.state).collect();
+    let states: Vec<&E> = each().map(|event| &event.state).collect();
     columns.push_attributes(&states);
     let rows = client
         .query_typed(
@@ -57,6 +59,7 @@ pub(super) fn compare<E: Recorded>(
         .iter()
         .map(|row| LoadedEvent {
             position: position(row),
+            event_at: events[position(row)].event_at,
             is_same: row.get("is_duplicate"),
             file_name: row.get("file_name"),
             file_modified_at: row.try_get("file_modified_at").ok(),

@@ -33,6 +33,25 @@ fn a_name_that_was_used_again_is_restored_with_all_its_events() {
     books::verify(loader);
 }
 
+#[test]
+fn an_event_far_ahead_that_was_accepted_by_hand_stays() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let at = |days: i64| {
+        let at = Utc::now() + TimeDelta::days(days);
+        at.format("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    loader.put_user_event(1, 1, &at(300), 1.0);
+    loader.put_user_event(2, 2, &at(0), 1.0);
+    loader.run(&[]);
+    let said = loader.etl(&["rejected", "retry", "--max-ahead", "3650d"]);
+    assert_eq!(said.status, 0, "{}", said.log);
+    assert_eq!(loader.value("select count(*) from landing.user_event"), "2");
+    let summary = archive.archive();
+    assert_eq!(summary["left"], json!({"from_the_future": 1}));
+    assert!(loader.path("users/1.json").exists());
+}
+
 /// A name of the record that `tar` has for a long name, and as hostile as one can be.
 #[test]
 fn a_long_name_with_line_breaks_is_packed_like_any_other() {
