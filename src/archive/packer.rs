@@ -112,7 +112,7 @@ impl<'a> Packer<'a> {
                 Some(rights) => packed.push(Packed {
                     member: Member {
                         name,
-                        modified: candidate.stamp.modified,
+                        modified: candidate.modified,
                         rights,
                         document: candidate.document,
                     },

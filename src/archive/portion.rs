@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::outcome::{Counts, Left};
 use super::packing::Content;
+use crate::clock::FileTime;
 use crate::event::{MAX_AHEAD, Reason};
 use crate::run::stored::{Stored, StoredFile};
 use crate::stamp::FileStamp;
@@ -26,6 +27,9 @@ pub(super) struct Candidate {
     pub(super) name: String,
     /// Its stamp when it was read.
     pub(super) stamp: FileStamp,
+    /// Its modification time in the archive: that of the event in landing, if the file is a copy with a
+    /// later time. Archives alone have to order the events of one second as the database does.
+    pub(super) modified: FileTime,
     /// Its content.
     pub(super) document: Bytes,
     /// The file of the event that it conflicts with.
@@ -51,6 +55,10 @@ impl Portion {
             conflicts_with,
         } = found;
         let content = content(&stored, now);
+        let counted = match stored {
+            Stored::Event { modified_at, .. } => modified_at,
+            _ => None,
+        };
         let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);
         match (content, file.stamp, file.document) {
             (Ok(content), Some(stamp), Some(document)) => {
@@ -60,6 +68,9 @@ impl Portion {
                 of_day.push(Candidate {
                     name: file.name,
                     stamp,
+                    modified: counted
+                        .filter(|counted| *counted != stamp.modified.to_utc())
+                        .map_or(stamp.modified, FileTime::from),
                     document,
                     conflicts_with,
                 });

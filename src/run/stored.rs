@@ -26,6 +26,9 @@ pub(crate) enum Stored {
         precedes: bool,
         /// When it happened.
         event_at: DateTime<Utc>,
+        /// The modification time of the file that it was loaded from, in whole microseconds; `None` if it
+        /// cannot be represented.
+        modified_at: Option<DateTime<Utc>>,
     },
     /// In a rejection.
     Rejection(FoundRejection),
@@ -111,6 +114,7 @@ fn find_events(
             found.stored = Stored::Event {
                 precedes: precedes(&found.file, &loaded),
                 event_at: loaded.event_at,
+                modified_at: loaded.file_modified_at,
             };
         } else {
             found.stored = Stored::Nowhere(format!(

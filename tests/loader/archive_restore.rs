@@ -52,6 +52,31 @@ fn an_event_far_ahead_that_was_accepted_by_hand_stays() {
     assert!(loader.path("users/1.json").exists());
 }
 
+#[test]
+fn a_copy_with_a_later_time_is_packed_with_the_time_that_counts() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let event = |number: u64, score: f64| {
+        user_event(&event_id(number), "2026-11-23 20:10:20", 7, "Ann", score).to_string()
+    };
+    let put = |name: &str, content: String, micros: u64| {
+        loader.put_modified(&format!("users/{name}.json"), content, micros);
+    };
+    put("1", event(1, 1.0), SECOND + 300_000);
+    put("2", event(2, 2.0), SECOND + 600_000);
+    loader.run(&[]);
+    // As `cp` without -p leaves the inbox.
+    put("1", event(1, 1.0), SECOND + 9_700_000);
+    put("2", event(2, 2.0), SECOND + 9_100_000);
+    assert_eq!(loader.run(&[])["duplicates"], 2);
+    assert_eq!(archive.archive()["archived"], 2);
+    let current = "select score from warehouse.user_current";
+    assert_eq!(loader.value(current), "2");
+    archive.lose_and_restore();
+    assert_eq!(loader.value(current), "2");
+    books::settle(loader);
+}
+
 /// A name of the record that `tar` has for a long name, and as hostile as one can be.
 #[test]
 fn a_long_name_with_line_breaks_is_packed_like_any_other() {
