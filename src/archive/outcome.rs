@@ -28,6 +28,8 @@ pub enum Left {
     /// It was rejected because its event was in the future. Unpacked later, it would be accepted. Or it was
     /// accepted by hand, and a load of the archive would reject it.
     FromTheFuture,
+    /// It was rejected because its document has not ended. Its writer may still go on.
+    Unfinished,
     /// It conflicts with an event whose file is still in the inbox. Unpacked before that file, it would
     /// be accepted.
     Conflicting,
@@ -66,6 +68,13 @@ pub(crate) const LEFT: &[Explanation] = &[
         advice: "Raise --max-file-size or grant the right, and load it with `etl run --since`; or take it away.",
     },
     Explanation {
+        code: "unfinished",
+        meaning: "The file was rejected as truncated, and the rejection is open. A writer that still goes on would write \
+                  to a file that is no longer in the inbox.",
+        advice: "Nothing if its writer goes on. Else write the file again, or close the rejection with `etl rejected \
+                 dismiss`: the next archive takes it then.",
+    },
+    Explanation {
         code: "conflicting",
         meaning: "The file was rejected as a conflicting_event, and the file that it conflicts with is still in the \
                   inbox. Unpacked before that one, it would be accepted.",
@@ -98,6 +107,7 @@ impl Left {
             Left::UnreadCopy => "unread_copy",
             Left::NotStored => "not_stored",
             Left::FromTheFuture => "from_the_future",
+            Left::Unfinished => "unfinished",
             Left::Conflicting => "conflicting",
             Left::Changed => "changed",
             Left::NotRemovable => "not_removable",

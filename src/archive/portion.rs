@@ -105,6 +105,9 @@ fn content(stored: &Stored, now: DateTime<Utc>) -> Result<Content, Left> {
         Stored::Rejection(rejection) if rejection.reason == Reason::FromTheFuture.code() => {
             Err(Left::FromTheFuture)
         }
+        Stored::Rejection(rejection) if rejection.reason == Reason::Truncated.code() => {
+            Err(Left::Unfinished)
+        }
         Stored::Rejection(_) => Ok(Content::Rejected),
         Stored::Nowhere(_) => Err(Left::NotLoaded),
     }

@@ -53,6 +53,26 @@ fn an_event_far_ahead_that_was_accepted_by_hand_stays() {
 }
 
 #[test]
+fn a_document_that_has_not_ended_stays_while_its_writer_may_go_on() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let event = numbered_user(1).to_string();
+    loader.put("users/1.json", &event[..event.len() / 2]);
+    loader.run(&["--settle", "0s"]);
+    assert_eq!(archive.archive()["left"], json!({"unfinished": 1}));
+    let dismissal = [
+        "rejected",
+        "dismiss",
+        "--reason",
+        "truncated",
+        "--note",
+        "its writer is gone",
+    ];
+    assert_eq!(loader.etl(&dismissal).status, 0);
+    assert_eq!(archive.archive()["archived"], 1);
+}
+
+#[test]
 fn a_copy_with_a_later_time_is_packed_with_the_time_that_counts() {
     let archive = Archive::new();
     let loader = &archive.loader;
