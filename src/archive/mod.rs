@@ -158,7 +158,8 @@ impl Archiver<'_> {
             took: Duration::ZERO,
         };
         let (sender, portions) = sync_channel(0);
-        let packer = Packer::new(archives, &folder, options.dry_run);
+        let others = other_folders(options, source, &reading);
+        let packer = Packer::new(archives, &folder, &others, options.dry_run);
         let (counts, packed, read) = thread::scope(|scope| {
             let packing = thread::Builder::new()
                 .spawn_scoped(scope, move || packer.pack_all(&portions))
@@ -293,6 +294,14 @@ fn document(file: File, counts: &mut Counts) -> Option<File> {
     let changed = file.stamp.map(|stamp| stamp.changed).or(file.scanned);
     counts.keep(why, changed);
     None
+}
+
+/// The folders of the other sources, those that can be opened: a file may be in the wrong one.
+fn other_folders(options: &ArchiveOptions, source: Source, reading: &Options) -> Vec<Folder> {
+    let others = Source::ALL.iter().filter(|other| **other != source);
+    others
+        .filter_map(|other| Folder::open(&options.inbox, *other, &reading.clock).ok())
+        .collect()
 }
 
 /// Files are read as a run would read them that takes them all: any event may have been accepted, and

@@ -26,6 +26,8 @@ struct Packed {
 pub(super) struct Packer<'a> {
     archives: Archives<'a>,
     folder: &'a Folder,
+    /// The folders of the other sources.
+    others: &'a [Folder],
     dry_run: bool,
     counts: Counts,
     /// The first file that cannot be removed, with the cause.
@@ -34,10 +36,16 @@ pub(super) struct Packer<'a> {
 
 impl<'a> Packer<'a> {
     /// One that packs files of this folder into these archives.
-    pub(super) fn new(archives: Archives<'a>, folder: &'a Folder, dry_run: bool) -> Packer<'a> {
+    pub(super) fn new(
+        archives: Archives<'a>,
+        folder: &'a Folder,
+        others: &'a [Folder],
+        dry_run: bool,
+    ) -> Packer<'a> {
         Packer {
             archives,
             folder,
+            others,
             dry_run,
             counts: Counts::default(),
             not_removable: None,
@@ -124,10 +132,13 @@ impl<'a> Packer<'a> {
         packed
     }
 
-    /// Whether the file that a file conflicts with is in the folder.
+    /// Whether the file that a file conflicts with may be in the inbox. Its event decides about its table,
+    /// and not the folder, which may be that of any source.
     fn conflicts(&self, candidate: &Candidate) -> bool {
         candidate.conflicts_with.as_ref().is_some_and(|other| {
-            *other != candidate.name && self.folder.stamp(&name_bytes(other)).is_some()
+            let name = name_bytes(other);
+            let is_in = |folder: &Folder| folder.stamp(&name).is_some();
+            (*other != candidate.name && is_in(self.folder)) || self.others.iter().any(is_in)
         })
     }
 

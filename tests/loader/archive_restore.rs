@@ -97,6 +97,26 @@ fn a_copy_with_a_later_time_is_packed_with_the_time_that_counts() {
     books::settle(loader);
 }
 
+#[test]
+fn a_conflict_waits_for_the_other_file_in_whichever_folder_that_is() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let event = |active| card_event(&event_id(1), "2026-11-23 20:10:20", 7, 3, active).to_string();
+    loader.put("cards/b.json", event(true));
+    loader.run(&[]);
+    loader.put("users/a.json", event(false));
+    loader.run(&[]);
+    let summary = archive.archive();
+    assert_eq!(summary["left"], json!({"conflicting": 1}), "{summary}");
+    assert_eq!(archive.archive()["archived"], 1);
+    assert!(name(&archive.archives()[1]).contains("rejected"));
+    archive.lose_and_restore();
+    assert_eq!(
+        loader.value("select active from warehouse.card_current"),
+        "true"
+    );
+}
+
 /// A name of the record that `tar` has for a long name, and as hostile as one can be.
 #[test]
 fn a_long_name_with_line_breaks_is_packed_like_any_other() {
