@@ -1,12 +1,13 @@
 //! Packing: an archive is written aside, made durable, read back, and only then given its name.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rustix::fs::{Advice, CWD, RenameFlags};
+use rustix::fs::{Access, Advice, AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::error::Error;
@@ -39,6 +40,8 @@ pub(super) enum Content {
 pub(super) struct Archives<'a> {
     folder: PathBuf,
     inbox: &'a InboxName,
+    /// Folders whose names this call has made durable.
+    durable: BTreeSet<PathBuf>,
 }
 
 impl<'a> Archives<'a> {
@@ -47,6 +50,7 @@ impl<'a> Archives<'a> {
         Archives {
             folder: folder.join(source.name()),
             inbox,
+            durable: BTreeSet::new(),
         }
     }
 
@@ -87,14 +91,14 @@ impl<'a> Archives<'a> {
     ///
     /// [`Error::NotWritten`] or [`Error::Damaged`]; nothing is left of the archive then.
     pub(super) fn pack(
-        &self,
+        &mut self,
         day: NaiveDate,
         content: Content,
         packed_at: DateTime<Utc>,
         members: &[&Member],
     ) -> Result<(PathBuf, u64), Error> {
         let folder = self.folder.join(day.to_string());
-        make_folder(&folder).map_err(not_written(&folder))?;
+        self.make_folder(&folder).map_err(not_written(&folder))?;
         let name = format!(
             "{}-{}",
             packed_at.format("%Y%m%dT%H%M%S%.6fZ"),
@@ -120,6 +124,32 @@ impl<'a> Archives<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Makes a folder and those above it, each durable in the one above: also one that is there, which a
+    /// killed program may have made.
+    fn make_folder(&mut self, path: &Path) -> io::Result<()> {
+        // Above the first part of a relative path is the current folder, as an empty path.
+        let Some(parent) = path
+            .parent()
+            .filter(|_| !path.as_os_str().is_empty() && !self.durable.contains(path))
+        else {
+            return Ok(());
+        };
+        let is_there = path.is_dir();
+        if is_there && !may_write(parent) {
+            return Ok(());
+        }
+        self.make_folder(parent)?;
+        if !is_there {
+            match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        sync_folder(parent)?;
+        self.durable.insert(path.to_owned());
+        Ok(())
     }
 }
 
@@ -228,29 +258,31 @@ fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
         }
         Err(errno) => return Err(errno.into()),
     }
-    sync_folder(path.parent())
+    // Without a durable name the files stay, and the next call packs them again.
+    sync_folder(path.parent().unwrap_or(path)).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
 }
 
-/// Makes a folder and those above it, each durable in the one above.
-fn make_folder(path: &Path) -> io::Result<()> {
-    // Above the first part of a relative path is the current folder, as an empty path.
-    if path.as_os_str().is_empty() || path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        make_folder(parent)?;
-    }
-    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    sync_folder(path.parent())
+/// Whether this user may have made something in a folder.
+fn may_write(folder: &Path) -> bool {
+    rustix::fs::accessat(CWD, current(folder), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
 }
 
-fn sync_folder(path: Option<&Path>) -> io::Result<()> {
-    match path {
-        Some(path) if path.as_os_str().is_empty() => File::open(".")?.sync_all(),
-        Some(path) => File::open(path)?.sync_all(),
-        None => Ok(()),
+/// Makes the names in a folder durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let synced = File::open(current(path))?.sync_all();
+    match synced.as_ref().map_err(Errno::from_io_error) {
+        // File systems that have no such call.
+        Err(Some(Errno::INVAL | Errno::NOTSUP)) => Ok(()),
+        _ => synced,
+    }
+}
+
+/// The current folder for an empty path.
+fn current(path: &Path) -> &Path {
+    match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
     }
 }

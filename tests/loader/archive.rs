@@ -25,7 +25,7 @@ use crate::system_calls::tampered;
 /// How an archive of everything is asked for.
 pub const EVERYTHING: [&str; 4] = ["archive", "--older-than", "0s", "--json"];
 
-/// The folder of the archives in that of the inbox.
+/// The folder of the archives in that of the inbox. Five folders are made durable before an archive.
 const RELATIVE: &str = "data/events/archive";
 
 /// A loader with its archives.
@@ -457,11 +457,11 @@ fn a_disk_that_is_full_or_faulty_costs_an_archive_and_no_file() {
     let before = described(&loader.inbox());
     for (tampering, expected) in [
         (
-            "fsync:error=ENOSPC:when=4+",
+            "fsync:error=ENOSPC:when=6+",
             "make room, or name a folder on another file system",
         ),
         (
-            "fsync:error=EIO:when=4+",
+            "fsync:error=EIO:when=6+",
             "the next call tries again; no file was removed for it",
         ),
         ("renameat2:error=EIO", "cannot be written"),
@@ -470,10 +470,12 @@ fn a_disk_that_is_full_or_faulty_costs_an_archive_and_no_file() {
             "run `etl archive` as a user who may write there",
         ),
     ] {
-        let command = archive.command(&EVERYTHING);
+        let mut command = archive.command(&EVERYTHING);
+        command.env("ETL_ARCHIVE", RELATIVE);
         let Some(mut failing) = tampered(&command, tampering, None) else {
             return;
         };
+        failing.current_dir(loader.inbox());
         let failed = said(failing.output().expect("strace can be started"));
         assert_eq!(failed.status, 1, "{tampering}: {}", failed.log);
         assert!(failed.log.contains(expected), "{tampering}: {}", failed.log);
@@ -490,12 +492,14 @@ fn a_file_that_changes_between_packing_and_removing_stays() {
     let loader = &archive.loader;
     (1..=5).for_each(|number| loader.put_user(number));
     loader.run(&[]);
-    let command = archive.command(&EVERYTHING);
+    let mut command = archive.command(&EVERYTHING);
+    command.env("ETL_ARCHIVE", RELATIVE);
     // The archive is written, and waits to be made durable.
-    let Some(mut slow) = tampered(&command, "fsync:delay_enter=1500000:when=4", None) else {
+    let Some(mut slow) = tampered(&command, "fsync:delay_enter=1500000:when=6", None) else {
         return;
     };
     let slow = slow
+        .current_dir(loader.inbox())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

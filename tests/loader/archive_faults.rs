@@ -146,6 +146,57 @@ fn a_file_that_this_user_may_not_read_is_unreadable() {
     assert_eq!(checked(&said)["left"], json!({"unreadable": 1}));
 }
 
+/// The folder of today's archives is not durable: neither is the name of the archive in it.
+#[test]
+fn an_archive_without_a_durable_name_is_removed_again() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    (1..=3).for_each(|number| loader.put_user(number));
+    loader.run(&[]);
+    let before = described(&loader.inbox());
+    let day = archive
+        .folder()
+        .join("users")
+        .join(Utc::now().date_naive().to_string());
+    let day = day.to_str().expect("UTF-8");
+    for (errno, status, archived) in [("EIO", 1, 0), ("ENOSPC", 1, 0), ("EINVAL", 0, 3)] {
+        let command = archive.command(&EVERYTHING);
+        let Some(mut failing) = tampered(&command, &format!("fsync:error={errno}"), Some(day))
+        else {
+            return;
+        };
+        let said = said(failing.output().expect("strace can be started"));
+        assert_eq!(said.status, status, "{errno}: {}", said.log);
+        assert_eq!(checked(&said)["archived"], archived, "{errno}");
+        if archived == 0 {
+            assert!(files_below(&archive.folder()).is_empty(), "{errno}");
+            assert_eq!(described(&loader.inbox()), before, "{errno}");
+        }
+    }
+    assert_eq!(archive.archives().len(), 1);
+}
+
+/// A killed program may have made a folder whose name is not durable yet.
+#[test]
+fn folders_that_are_there_already_are_made_durable_again() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let source = archive.folder().join("users");
+    for number in 1..=2 {
+        loader.put_user(number);
+        loader.run(&[]);
+        let command = archive.command(&EVERYTHING);
+        let path = source.to_str().expect("UTF-8");
+        let Some(mut failing) = tampered(&command, "fsync:error=EIO", Some(path)) else {
+            return;
+        };
+        let said = said(failing.output().expect("strace can be started"));
+        assert_eq!(said.status, 1, "{}", said.log);
+        assert!(files_below(&archive.folder()).is_empty() || number == 2);
+        assert_eq!(archive.archive()["archived"], 1);
+    }
+}
+
 #[test]
 fn who_may_not_record_it_archives_nothing() {
     let archive = Archive::new();
