@@ -5,9 +5,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rustix::fs::{Access, Advice, AtFlags, CWD, RenameFlags};
+use rustix::fs::{Access, Advice, AtFlags, CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
 use super::error::Error;
@@ -21,6 +22,9 @@ const SUFFIX: &str = ".tar.zst";
 
 /// End of the name of an archive that is not finished. It begins with a dot, too.
 const UNFINISHED: &str = ".unfinished";
+
+/// Age of an unfinished archive that no program writes to any more, where the file system has no locks.
+const ABANDONED: Duration = Duration::from_secs(86_400);
 
 /// Rights of an archive and of its folders: events hold names and addresses.
 const FILE_MODE: u32 = 0o640;
@@ -68,7 +72,7 @@ impl<'a> Archives<'a> {
         for day in days {
             for entry in fs::read_dir(&day).map_err(not_written(&day))? {
                 let path = entry.map_err(not_written(&day))?.path();
-                if self.is_unfinished(&path) {
+                if self.is_unfinished(&path) && is_abandoned(&path).map_err(not_written(&path))? {
                     fs::remove_file(&path).map_err(not_written(&path))?;
                     log::debug!("removed the unfinished {}", path.display());
                 }
@@ -108,7 +112,7 @@ impl<'a> Archives<'a> {
         let unfinished = folder.join(format!(".{name}{UNFINISHED}"));
         let packed = write(&unfinished, members)
             .map_err(not_written(&path))
-            .and_then(|size| {
+            .and_then(|(_locked, size)| {
                 check(&unfinished, members).map_err(|what| Error::Damaged {
                     path: path.clone(),
                     what,
@@ -190,7 +194,7 @@ pub(crate) fn is_archive(name: &str, inbox: &InboxName) -> bool {
 fn ending(inbox: &InboxName, content: Content) -> String {
     let rejected = match content {
         Content::Accepted => "",
-        Content::Rejected => "-rejected",
+        Content::Rejected => InboxName::RESERVED,
     };
     format!("{inbox}{rejected}{SUFFIX}")
 }
@@ -200,19 +204,40 @@ fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Error {
     |cause| Error::NotWritten { path, cause }
 }
 
-/// Writes an archive, makes it durable, and returns its size.
-fn write(path: &Path, members: &[&Member]) -> io::Result<u64> {
+/// Writes an archive, makes it durable, and returns it with its size. It is locked until the file is
+/// dropped.
+fn write(path: &Path, members: &[&Member]) -> io::Result<(File, u64)> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(FILE_MODE)
         .open(path)?;
+    // Against a call on another host, which removes what is unfinished. Without locks it goes by age.
+    let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
     member::write(&file, members.iter().copied())?;
     file.sync_all()?;
     // So that it is read back from the disk. Where the system keeps it in memory all the same, what is
     // compared is still what was written.
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-    Ok(file.metadata()?.len())
+    let size = file.metadata()?.len();
+    Ok((file, size))
+}
+
+/// Whether no program is at work on an unfinished archive any more.
+fn is_abandoned(path: &Path) -> io::Result<bool> {
+    let locked = OpenOptions::new().write(true).open(path).and_then(|file| {
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(io::Error::from)
+    });
+    match locked.map_err(|error| error.kind()) {
+        Ok(()) => Ok(true),
+        // It is being written, or was finished meanwhile.
+        Err(io::ErrorKind::WouldBlock | io::ErrorKind::NotFound) => Ok(false),
+        // The file system has no locks, or the archive is another user's.
+        Err(_) => {
+            let age = fs::symlink_metadata(path)?.modified()?.elapsed();
+            Ok(age.is_ok_and(|age| age > ABANDONED))
+        }
+    }
 }
 
 /// Compares an archive with what it was made of, byte for byte.

@@ -256,3 +256,29 @@ fn what_was_archived_before_a_fault_is_recorded() {
     failing.output().expect("strace can be started");
     assert_eq!(loader.value(kept), before);
 }
+
+#[test]
+fn an_unfinished_archive_of_a_living_program_is_left_alone() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let day = archive.folder().join("users/2026-11-20");
+    fs::create_dir_all(&day).expect("the folder is ours");
+    let unfinished = day.join(".20261120T100000.000000Z-main.tar.zst.unfinished");
+    let file = File::create(&unfinished).expect("the folder is ours");
+    flock(&file, FlockOperation::LockExclusive).expect("the file system has locks");
+    // No day, so no archives are in it.
+    let other = archive.folder().join("users/lost+found");
+    fs::create_dir_all(&other).expect("the folder is ours");
+    let other = other.join(".20261120T100000.000000Z-main.tar.zst.unfinished");
+    fs::write(&other, "").expect("the folder is ours");
+    loader.put_user(1);
+    loader.run(&[]);
+    assert_eq!(archive.archive()["archived"], 1);
+    assert!(unfinished.exists());
+    drop(file);
+    archive.archive();
+    assert!(!unfinished.exists() && other.exists());
+    // Its archives would have the names of other ones.
+    let said = archive.said(&["archive", "--inbox-name", "main-rejected"]);
+    assert_eq!(said.status, 2, "{}", said.log);
+}
