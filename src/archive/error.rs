@@ -69,6 +69,19 @@ pub enum Error {
         what: String,
     },
 
+    /// An archive was written, and the system does not let the program read it back.
+    #[error(
+        "{} was written and cannot be read back: {cause}; it was removed again, and no file was removed for it; the \
+         next call tries again", path.display()
+    )]
+    NotRead {
+        /// The archive.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+
     /// The system has no thread to give.
     #[error(
         "the system has no thread for packing: {0}; raise the limit of processes of this user, and call it again"

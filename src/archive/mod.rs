@@ -119,6 +119,7 @@ impl Archiver<'_> {
                     | Error::NotRemovable { .. }
                     | Error::FilesNotRemovable { .. }
                     | Error::NotWritten { .. }
+                    | Error::NotRead { .. }
                     | Error::Damaged { .. }),
                 ) => self.failures.push(error),
                 Err(error) => return Err(error),

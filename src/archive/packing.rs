@@ -93,7 +93,8 @@ impl<'a> Archives<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotWritten`] or [`Error::Damaged`]; nothing is left of the archive then.
+    /// [`Error::NotWritten`], [`Error::NotRead`] or [`Error::Damaged`]; nothing is left of the archive
+    /// then.
     pub(super) fn pack(
         &mut self,
         day: NaiveDate,
@@ -113,10 +114,7 @@ impl<'a> Archives<'a> {
         let packed = write(&unfinished, members)
             .map_err(not_written(&path))
             .and_then(|(_locked, size)| {
-                check(&unfinished, members).map_err(|what| Error::Damaged {
-                    path: path.clone(),
-                    what,
-                })?;
+                check(&unfinished, &path, members)?;
                 publish(&unfinished, &path).map_err(not_written(&path))?;
                 Ok(size)
             });
@@ -240,24 +238,27 @@ fn is_abandoned(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Compares an archive with what it was made of, byte for byte.
-fn check(path: &Path, members: &[&Member]) -> Result<(), String> {
+/// Compares an archive with what it was made of, byte for byte. Errors have the name that it would get.
+fn check(unfinished: &Path, path: &Path, members: &[&Member]) -> Result<(), Error> {
     let mut expected = members.iter();
     let compare = |member: Member| match expected.next() {
         Some(expected) if **expected == member => Ok(()),
         Some(expected) => Err(Difference::Member(name_text(&expected.name).into_owned())),
         None => Err(Difference::TooMany),
     };
-    let compared = File::open(path)
+    let compared = File::open(unfinished)
         .map_err(Difference::from)
         .and_then(|file| member::each(file, compare));
-    match (compared, expected.next()) {
-        (Ok(()), None) => Ok(()),
-        (Ok(()), Some(missing)) => Err(format!("{} is missing", name_text(&missing.name))),
-        (Err(Difference::Member(name)), _) => Err(format!("{name} differs from its file")),
-        (Err(Difference::TooMany), _) => Err("it has more files than were packed".to_owned()),
-        (Err(Difference::Unreadable(cause)), _) => Err(cause.to_string()),
-    }
+    let path = path.to_owned();
+    let what = match (compared, expected.next()) {
+        (Ok(()), None) => return Ok(()),
+        (Ok(()), Some(missing)) => format!("{} is missing", name_text(&missing.name)),
+        (Err(Difference::Member(name)), _) => format!("{name} differs from its file"),
+        (Err(Difference::TooMany), _) => "it has more files than were packed".to_owned(),
+        (Err(Difference::Unreadable(cause)), _) if member::is_damage(&cause) => cause.to_string(),
+        (Err(Difference::Unreadable(cause)), _) => return Err(Error::NotRead { path, cause }),
+    };
+    Err(Error::Damaged { path, what })
 }
 
 /// Why an archive is not what it was made of.
