@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use postgres::Transaction;
 
 use super::chunk::{File, Outcome};
@@ -14,7 +14,7 @@ use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::warehouse::error::Error;
 use crate::warehouse::kept_files::{self, FoundRejection, Searched, SoughtFile};
-use crate::warehouse::landing::{LoadedEvent, compare_all};
+use crate::warehouse::landing::compare_all;
 
 /// Where the database has the content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,11 @@ fn find_events(
         let found = &mut found[loaded.position];
         if loaded.is_same {
             found.stored = Stored::Event {
-                precedes: precedes(&found.file, &loaded),
+                // Without a stamp nobody knows, so a run is to compare them.
+                precedes: found
+                    .file
+                    .stamp
+                    .is_none_or(|stamp| loaded.is_preceded_by(stamp.modified.to_utc())),
                 event_at: loaded.event_at,
                 modified_at: loaded.file_modified_at,
             };
@@ -151,18 +155,6 @@ fn sought(file: &File) -> SoughtFile<'_> {
         name: &file.name,
         size: file.stamp.map(|stamp| stamp.size),
         document: file.document.as_deref(),
-    }
-}
-
-/// Whether a file is the copy that counts of an event which was loaded from another one: the earliest
-/// with a fraction of a second, or the earliest of all if none has a fraction (section 4 of the
-/// contract, and `sql/event/precede.sql`).
-fn precedes(file: &File, loaded: &LoadedEvent) -> bool {
-    let key = |time: DateTime<Utc>| (time.nanosecond() == 0, time);
-    match (file.stamp, loaded.file_modified_at) {
-        (Some(stamp), Some(loaded)) => key(stamp.modified.to_utc()) < key(loaded),
-        // Nobody knows, so a run is to compare them.
-        _ => true,
     }
 }
 

@@ -17,10 +17,11 @@ use postgres::Transaction;
 use uuid::Uuid;
 
 use super::cluster::Layout;
-use super::copies::{precedes, take_copies};
 use super::current::current_versions;
 use super::error::{Doing, Error};
-use super::incoming::{Compared, Identity, Incoming, are_loaded, compare_events, copy_events};
+use super::incoming::{
+    Compared, Identity, Incoming, are_loaded, compare_events, copy_events, precede_events,
+};
 use super::late::{Touched, revise_late};
 use super::statement;
 use super::versions::{self, BrokenKeys, ReviseError, Revised};
@@ -175,7 +176,7 @@ impl<E: Recorded> Dimension for DimensionBatch<E> {
             if is_stored {
                 stored.push(event);
             } else if let Some(cause) = self.broken.get(&identity.0) {
-                results.push(refused(&event, cause.clone()));
+                results.push((event.file, refused(&event, cause.clone())));
             } else if new.last().is_some_and(|new| new.identity() == identity) {
                 repeated.push(event);
             } else {
@@ -280,33 +281,13 @@ impl<E: Recorded> DimensionBatch<E> {
     fn copy_new<'f>(
         &self,
         transaction: &mut Transaction<'_>,
-        mut events: Vec<Incoming<'f, E>>,
+        events: Vec<Incoming<'f, E>>,
         results: &mut Vec<(usize, Landed)>,
     ) -> Result<Vec<Incoming<'f, E>>, Error> {
-        if events.is_empty() {
-            return Ok(events);
-        }
-        let doing = "loading the events";
-        let mut savepoint = transaction.transaction().doing(doing)?;
-        let cause = match copy_events(&mut savepoint, self.run_id, &events) {
-            Ok(()) => {
-                savepoint.commit().doing(doing)?;
-                results.extend(events.iter().map(|event| (event.file, Landed::Loaded)));
-                return Ok(events);
-            }
-            Err(error) => match error.refusal() {
-                Some(cause) => cause,
-                None => return Err(error),
-            },
-        };
-        savepoint.rollback().doing("rolling back refused events")?;
-        if let [event] = events.as_slice() {
-            results.push(refused(event, cause));
-            return Ok(Vec::new());
-        }
-        let second = events.split_off(events.len() / 2);
-        let mut taken = self.copy_new(transaction, events, results)?;
-        taken.extend(self.copy_new(transaction, second, results)?);
+        let mut refuse =
+            |event: &Incoming<'_, E>, cause| results.push((event.file, refused(event, cause)));
+        let taken = copy_events(transaction, self.run_id, events, &mut refuse)?;
+        results.extend(taken.iter().map(|event| (event.file, Landed::Loaded)));
         Ok(taken)
     }
 
@@ -331,8 +312,8 @@ impl<E: Recorded> DimensionBatch<E> {
         Ok(are_stored)
     }
 
-    /// Tells duplicates from conflicts among events whose identity is already loaded, and notes the
-    /// times at which another copy moves an event within its second.
+    /// Tells duplicates from conflicts among events whose identity is already loaded, and has the copies
+    /// count that do.
     fn compare(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -345,42 +326,42 @@ impl<E: Recorded> DimensionBatch<E> {
         let mut copies = Vec::new();
         for (position, beside) in compare_events(transaction, repeated)? {
             let incoming = &repeated[position];
-            let landed = match beside {
-                Compared::Conflict(rejection) => Landed::Rejected(rejection),
-                Compared::Copy { file_modified_at }
-                    if precedes(incoming.file_modified_at, file_modified_at) =>
-                {
+            let broken = self.broken.get(&incoming.event.entity_id);
+            let landed = match (beside, broken) {
+                (Compared::Conflict(rejection), _) => Landed::Rejected(rejection),
+                (Compared::Copy { precedes: false }, _) => Landed::Duplicate,
+                (Compared::Copy { precedes: true }, Some(cause)) => {
+                    refused(incoming, cause.clone())
+                }
+                (Compared::Copy { precedes: true }, None) => {
                     copies.push(incoming);
                     continue;
                 }
-                Compared::Copy { .. } => Landed::Duplicate,
             };
             results.push((incoming.file, landed));
         }
-        // A copy that moves an event of a broken key waits like a new event: it changes the timeline.
-        copies.retain(|copy| {
-            let cause = self.broken.get(&copy.event.entity_id);
-            results.extend(cause.map(|cause| refused(copy, cause.clone())));
-            cause.is_none()
-        });
-        for (copy, refusal) in take_copies(transaction, &copies, &mut self.moved)? {
-            results.push(match refusal {
-                Some(cause) => refused(copy, cause),
-                None => (copy.file, Landed::Duplicate),
-            });
+        let mut refusals = HashMap::new();
+        let mut refuse = |copy: &Incoming<'_, E>, cause| {
+            refusals.insert(copy.file, refused(copy, cause));
+        };
+        for (entity_id, event_at) in precede_events(transaction, &copies, &mut refuse)? {
+            self.moved.entry(entity_id).or_default().insert(event_at);
         }
+        results.extend(copies.into_iter().map(|copy| {
+            let refusal = refusals.remove(&copy.file);
+            (copy.file, refusal.unwrap_or(Landed::Duplicate))
+        }));
         Ok(())
     }
 }
 
-/// That an event cannot be loaded, for a reason that its key or the database has.
-fn refused<E: Recorded>(incoming: &Incoming<'_, E>, cause: String) -> (usize, Landed) {
-    let rejection = Rejection::BrokenTimeline {
+/// What becomes of an event that would have changed a broken key.
+fn refused<E: Recorded>(incoming: &Incoming<'_, E>, cause: String) -> Landed {
+    Landed::Rejected(Rejection::BrokenTimeline {
         entity: E::KIND,
         entity_id: incoming.event.entity_id,
         cause,
-    };
-    (incoming.file, Landed::Rejected(rejection))
+    })
 }
 
 /// How many of these events, which are in the order of their keys, are of the next keys to be revised

@@ -1,5 +1,5 @@
 //! Incoming events of one entity: written to landing if they are new, compared with the loaded ones if
-//! they are not.
+//! they are not. An event that the database refuses stops no other.
 
 use chrono::{DateTime, Utc};
 use postgres::Transaction;
@@ -8,12 +8,16 @@ use uuid::Uuid;
 
 use super::error::{Doing, Error};
 use super::landing;
-use super::rows;
 use super::rows::position;
+use super::rows::{self, Columns};
 use super::statement;
-use super::transaction::check_now;
+use super::transaction::attempt;
 use crate::escape::printable;
 use crate::event::{Event, Recorded, Rejection};
+
+/// What is done here, as it continues "failed while".
+const LOADING: &str = "loading the events";
+const PRECEDING: &str = "noting earlier copies of loaded events";
 
 /// Identity of an event: its key and its event id.
 pub(super) type Identity = (i64, Uuid);
@@ -60,18 +64,42 @@ pub(super) fn are_loaded<E: Recorded>(
     Ok(are_loaded)
 }
 
-/// Writes events whose identity is new. A deferred constraint is checked at once: later it would be taken
-/// for a refusal of whatever versions are written then.
+/// Writes events whose identity is new, and returns those that the database takes, in the same order. The
+/// others are given to `refuse`, each with what the database says.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when the server refuses them.
-pub(super) fn copy_events<E: Recorded>(
+/// [`Error::Database`] when a statement fails for a reason that is not one of the events.
+pub(super) fn copy_events<'f, E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    run_id: i64,
+    mut events: Vec<Incoming<'f, E>>,
+    refuse: &mut impl FnMut(&Incoming<'f, E>, String),
+) -> Result<Vec<Incoming<'f, E>>, Error> {
+    if events.is_empty() {
+        return Ok(events);
+    }
+    let cause = match attempt(transaction, LOADING, |savepoint| {
+        try_copy(savepoint, run_id, &events)
+    })? {
+        Ok(()) => return Ok(events),
+        Err(cause) => cause,
+    };
+    if let [event] = events.as_slice() {
+        refuse(event, cause);
+        return Ok(Vec::new());
+    }
+    let second = events.split_off(events.len() / 2);
+    let mut taken = copy_events(transaction, run_id, events, refuse)?;
+    taken.extend(copy_events(transaction, run_id, second, refuse)?);
+    Ok(taken)
+}
+
+fn try_copy<E: Recorded>(
     transaction: &mut Transaction<'_>,
     run_id: i64,
     events: &[Incoming<'_, E>],
 ) -> Result<(), Error> {
-    let doing = "loading the events";
     rows::copy(
         transaction,
         &statement::fill(statement::EVENT_COPY, E::KIND),
@@ -87,17 +115,16 @@ pub(super) fn copy_events<E: Recorded>(
             row.integer(run_id);
             row.attributes(&event.state);
         },
-        doing,
-    )?;
-    check_now(transaction, doing)
+        LOADING,
+    )
 }
 
 /// What an event is beside the loaded one with its identity.
 pub(super) enum Compared {
-    /// The same event, from a file with this modification time.
+    /// The same event.
     Copy {
-        /// Of the file that counts so far; `None` if it cannot be represented.
-        file_modified_at: Option<DateTime<Utc>>,
+        /// Whether its file counts and not the one that counted so far.
+        precedes: bool,
     },
     /// One with other content.
     Conflict(Rejection),
@@ -118,7 +145,7 @@ pub(super) fn compare_events<E: Recorded>(
         let (entity_id, event_id) = repeated[loaded.position].identity();
         let beside = match loaded.is_same {
             true => Compared::Copy {
-                file_modified_at: loaded.file_modified_at,
+                precedes: loaded.is_preceded_by(repeated[loaded.position].file_modified_at),
             },
             false => Compared::Conflict(Rejection::ConflictingEvent {
                 entity: E::KIND,
@@ -130,4 +157,57 @@ pub(super) fn compare_events<E: Recorded>(
         (loaded.position, beside)
     });
     Ok(compared.collect())
+}
+
+/// Gives loaded events the file that counts among their copies; returns the key and the time of each
+/// event that moved. Copies that the database refuses are given to `refuse`, each with what it says.
+///
+/// # Errors
+///
+/// [`Error::Database`] when a statement fails for a reason that is not one of the copies.
+pub(super) fn precede_events<'f, E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    copies: &[&Incoming<'f, E>],
+    refuse: &mut impl FnMut(&Incoming<'f, E>, String),
+) -> Result<Vec<(i64, DateTime<Utc>)>, Error> {
+    if copies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cause = match attempt(transaction, PRECEDING, |savepoint| {
+        try_precede(savepoint, copies)
+    })? {
+        Ok(moved) => return Ok(moved),
+        Err(cause) => cause,
+    };
+    if let [copy] = copies {
+        refuse(copy, cause);
+        return Ok(Vec::new());
+    }
+    let (first, second) = copies.split_at(copies.len() / 2);
+    let mut moved = precede_events(transaction, first, refuse)?;
+    moved.extend(precede_events(transaction, second, refuse)?);
+    Ok(moved)
+}
+
+fn try_precede<E: Recorded>(
+    transaction: &mut Transaction<'_>,
+    copies: &[&Incoming<'_, E>],
+) -> Result<Vec<(i64, DateTime<Utc>)>, Error> {
+    let mut columns = Columns::default();
+    columns.push_each(Type::INT8_ARRAY, copies, |copy| copy.event.entity_id);
+    columns.push_each(Type::UUID_ARRAY, copies, |copy| copy.event.event_id);
+    columns.push_each(Type::TEXT_ARRAY, copies, |copy| copy.file_name);
+    columns.push_each(Type::TIMESTAMPTZ_ARRAY, copies, |copy| {
+        copy.file_modified_at
+    });
+    let rows = transaction
+        .query_typed(
+            &statement::fill(statement::EVENT_PRECEDE, E::KIND),
+            &columns.parameters(),
+        )
+        .doing(PRECEDING)?;
+    let moved = rows
+        .iter()
+        .map(|row| (row.get("entity_id"), row.get("event_at")));
+    Ok(moved.collect())
 }

@@ -27,6 +27,18 @@ pub struct LoadedEvent {
     pub file_modified_at: Option<DateTime<Utc>>,
 }
 
+impl LoadedEvent {
+    /// Whether a copy of the event with this modification time is the one that counts: the earliest with a
+    /// fraction of a second, or the earliest of all if none has a fraction (section 4 of the contract, and
+    /// `sql/event/precede.sql`). If the loaded time cannot be represented, nobody knows, and the database is
+    /// to decide.
+    pub fn is_preceded_by(&self, modified: DateTime<Utc>) -> bool {
+        let rank = |time: DateTime<Utc>| (time.timestamp_subsec_micros() == 0, time);
+        self.file_modified_at
+            .is_none_or(|loaded| rank(modified) < rank(loaded))
+    }
+}
+
 /// Finds the events of landing that have the identity of one of these.
 ///
 /// # Errors

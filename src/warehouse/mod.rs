@@ -12,7 +12,6 @@ pub mod archiving;
 pub mod checkpoints;
 pub mod cluster;
 mod connection;
-mod copies;
 mod current;
 pub mod dimension;
 pub mod dimension_lock;

@@ -40,6 +40,10 @@ const PLANS: &str = "set local enable_hashjoin = off;
                      set local enable_mergejoin = off;
                      set local jit = off";
 
+/// Checks at once what a commit would check, so that the change is known for which it fails. It does not reach
+/// the workers of a cluster.
+const CHECK_NOW: &str = "set constraints all immediate; set constraints all deferred";
+
 /// Begins a transaction of a run.
 ///
 /// # Errors
@@ -88,19 +92,33 @@ fn begin_with<'c>(
     Ok(transaction)
 }
 
-/// Checks at once what a commit would check, so that a row is known for which it fails. It does not reach
-/// the workers of a cluster.
+/// Changes something in a savepoint. If the database refuses it because of the data, now or when it would be
+/// committed, the change is rolled back and the refusal returned; the transaction goes on.
 ///
 /// # Errors
 ///
-/// [`Error::Database`] when something would be refused.
-pub(super) fn check_now(
+/// When a statement fails for another reason.
+pub(super) fn attempt<T>(
     transaction: &mut Transaction<'_>,
     doing: &'static str,
-) -> Result<(), Error> {
-    transaction
-        .batch_execute("set constraints all immediate; set constraints all deferred")
-        .doing(doing)
+    change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
+) -> Result<Result<T, String>, Error> {
+    let mut savepoint = transaction.transaction().doing(doing)?;
+    let changed = change(&mut savepoint).and_then(|changed| {
+        savepoint.batch_execute(CHECK_NOW).doing(doing)?;
+        Ok(changed)
+    });
+    match changed {
+        Ok(changed) => {
+            savepoint.commit().doing(doing)?;
+            Ok(Ok(changed))
+        }
+        Err(error) => {
+            let refusal = error.refusal().ok_or(error)?;
+            savepoint.rollback().doing(doing)?;
+            Ok(Err(refusal))
+        }
+    }
 }
 
 /// Takes an advisory lock until the transaction ends.

@@ -11,7 +11,7 @@ use super::cluster::Layout;
 use super::error::{Doing, Error};
 use super::rows::{self, Columns, RowReader};
 use super::statement;
-use super::transaction::check_now;
+use super::transaction::attempt;
 use crate::entity::{Kind, Listed};
 use crate::timeline::{FoundVersion, Revision, StoredVersion, Version};
 
@@ -100,22 +100,12 @@ pub(super) fn write<E: Listed>(
     if revisions.is_empty() {
         return Ok(Revised::default());
     }
-    let mut savepoint = transaction
-        .transaction()
-        .doing("beginning to write versions")?;
-    let refusal = match try_write(&mut savepoint, revisions, layout) {
-        Ok(revised) => {
-            savepoint.commit().doing("writing versions")?;
-            return Ok(revised);
-        }
-        Err(error) => match error.refusal() {
-            Some(refusal) => refusal,
-            None => return Err(error),
-        },
+    let refusal = match attempt(transaction, "writing versions", |savepoint| {
+        try_write(savepoint, revisions, layout)
+    })? {
+        Ok(revised) => return Ok(revised),
+        Err(refusal) => refusal,
     };
-    savepoint
-        .rollback()
-        .doing("rolling back refused versions")?;
     if let [(entity_id, _)] = revisions {
         broken.insert((E::KIND, *entity_id), refusal);
         return Ok(Revised::default());
@@ -136,7 +126,6 @@ fn try_write<E: Listed>(
     delete(transaction, revisions)?;
     update(transaction, revisions)?;
     let opened = open(transaction, revisions)?;
-    check_now(transaction, "checking the versions")?;
     if layout == Layout::Distributed {
         require_links(transaction, revisions)?;
     }

@@ -9,11 +9,12 @@
 //! Files are read and compared outside a transaction, since a slow disk must not hold a snapshot. So
 //! what is loaded meanwhile counts, and a file that changed meanwhile is left to the next run.
 
+use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
-use postgres::Client;
+use postgres::{Client, Transaction};
 
 use super::finding::{Check, Finding, Findings};
 use super::{Figures, VerifyOptions};
@@ -30,7 +31,7 @@ use crate::run::{
 };
 use crate::source::Source;
 use crate::warehouse::error::Doing;
-use crate::warehouse::kept_files::Searched;
+use crate::warehouse::kept_files::{self, Searched, SoughtFile};
 use crate::warehouse::{self, checkpoints};
 
 /// How long the next files are waited for before asking again.
@@ -184,19 +185,46 @@ impl VerifiedFolder<'_> {
             Searched::Standing,
             documents,
         )?;
-        transaction.rollback().doing("ending to look for files")?;
+        let (mut missed, mut copies) = (Vec::new(), Vec::new());
         for StoredFile { file, stored, .. } in found {
-            let state = match stored {
-                Stored::Event { precedes: false } | Stored::Rejection(_) => continue,
-                Stored::Event { precedes: true } => {
-                    "no run has compared it with the loaded copy of its event, whose modification time counts less"
-                        .to_owned()
-                }
-                Stored::Nowhere(why) => format!("is in no table: {why}"),
-            };
+            match stored {
+                Stored::Event { precedes: true, .. } => copies.push(file),
+                Stored::Nowhere(why) => missed.push((file, format!("is in no table: {why}"))),
+                Stored::Event { .. } | Stored::Rejection(_) => {}
+            }
+        }
+        let copies = self.without_rejection(&mut transaction, copies)?;
+        transaction.rollback().doing("ending to look for files")?;
+        let state = "no run has compared it with the loaded copy of its event, whose modification time counts less";
+        missed.extend(copies.into_iter().map(|file| (file, state.to_owned())));
+        for (file, state) in missed {
             self.add(findings, figures, &file, self.missed(&file, &state));
         }
         Ok(())
+    }
+
+    /// Those of these copies of loaded events that have no rejection: one whose event the database
+    /// refused to move has one.
+    fn without_rejection(
+        &self,
+        transaction: &mut Transaction<'_>,
+        mut copies: Vec<File>,
+    ) -> Result<Vec<File>, Error> {
+        let sought: Vec<SoughtFile<'_>> = copies
+            .iter()
+            .map(|file| SoughtFile {
+                name: &file.name,
+                size: file.stamp.map(|stamp| stamp.size),
+                document: file.document.as_deref(),
+            })
+            .collect();
+        let source = self.scan.folder.source();
+        let inbox = &self.reading.inbox_name;
+        let found = kept_files::find(transaction, source, inbox, Searched::Standing, &sought)?;
+        let rejected: HashSet<usize> = found.iter().map(|found| found.position).collect();
+        let mut positions = 0..;
+        copies.retain(|_| positions.next().is_some_and(|at| !rejected.contains(&at)));
+        Ok(copies)
     }
 
     /// What is wrong with a file that runs have passed over.
