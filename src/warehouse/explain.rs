@@ -256,9 +256,8 @@ pub const SQLSTATES: &[Explanation] = &[
     },
     Explanation {
         code: "P0001",
-        meaning: "raise_exception: a trigger or a function refused a change; the message is its own.",
-        advice: "a trigger on a table of the warehouse, or a function that it calls, refuses the change: change that, \
-                 or what its message says",
+        meaning: "raise_exception: a trigger, a function or a migration refused something; the message is its own.",
+        advice: "do what the message asks for; if a trigger or a function of somebody else refused it, change that",
     },
 ];
 
