@@ -95,7 +95,8 @@ reasons! {
     FromTheFuture "from_the_future",
     "metadata.event_at is more than --max-ahead (1 day) after the time at which the file changed. Loaded, it would hide \
      the real events of its user or card until then.",
-    "Fix the clock of the service. If the time is right, `etl rejected retry --max-ahead AGE ID` accepts it.";
+    "Fix the clock of the service. If the time is right, `etl rejected retry --max-ahead AGE ID` accepts it. A run that \
+     reads the file again (--since, another folder) needs the same --max-ahead, or it rejects the file once more.";
 
     InvalidText "invalid_text",
     "A string has a NUL or half of a surrogate pair, which no text in PostgreSQL can have.",
