@@ -290,9 +290,10 @@ fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
     })
 }
 
-/// Whether this user may have made something in a folder.
+/// Whether this user may have made something in a folder, and can make it durable.
 fn may_write(folder: &Path) -> bool {
-    rustix::fs::accessat(CWD, current(folder), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+    let access = Access::READ_OK | Access::WRITE_OK;
+    rustix::fs::accessat(CWD, current(folder), access, AtFlags::EACCESS).is_ok()
 }
 
 /// Makes the names in a folder durable.

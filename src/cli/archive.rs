@@ -26,9 +26,9 @@ the order of their names. A run follows each, since several may have files of on
       do tar --zstd -xpf \"data/events/archive/$archive\" -C \"data/events/inbox/${archive%%/*}\" &&
          etl run < /dev/null || break; done
 For some days only, add -path '*/2026-11-2*' to find. A run beside tar may read a file before it has
-its own modification time, which orders the events of a second: hence no schedule. `tar --zstd` needs
-the program zstd. If the files were loaded with another --max-ahead or --max-file-size than the
-default, these runs need it too.
+its own modification time, which orders the events of a second: hence no schedule. tar needs the
+program zstd. If the files were loaded with another --max-ahead or --max-file-size than the default,
+these runs need it too.
 
 A file is moved once the database has its content: its event is in landing, or the file is among the
 rejections. Every other file stays, and is counted by reason.")]

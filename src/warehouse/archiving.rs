@@ -5,7 +5,7 @@ use postgres::Client;
 use postgres::types::Type;
 
 use super::error::{Doing, Error};
-use super::transaction::execute_bounded;
+use super::transaction::{begin_bounded, execute_bounded};
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 
@@ -39,10 +39,11 @@ pub struct Archived<'a> {
 /// [`Error::NotLoader`] when this user may not, [`Error::Database`] when the statement fails.
 pub fn check_right(client: &mut Client) -> Result<(), Error> {
     let doing = "checking the right to record what is archived";
-    client
+    let mut transaction = begin_bounded(client, doing)?;
+    transaction
         .execute_typed(include_str!("../../sql/archiving/check_right.sql"), &[])
-        .map(drop)
-        .map_err(|cause| Error::metadata(cause, doing))
+        .map_err(|cause| Error::metadata(cause, doing))?;
+    transaction.rollback().doing(doing)
 }
 
 /// Whether files of a folder were ever archived.
