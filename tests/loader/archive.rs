@@ -3,30 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::books;
-use crate::killed::put_some;
-use crate::loader::{
-    Loader, Said, card_event, event_id, finish, numbered_user, said, start, user_event,
-};
+use crate::loader::{Loader, Said, event_id, numbered_user, said, user_event};
 use crate::model::Dimensions;
-use crate::system_calls::tampered;
 
 /// How an archive of everything is asked for.
 pub const EVERYTHING: [&str; 4] = ["archive", "--older-than", "0s", "--json"];
 
 /// The folder of the archives in that of the inbox. Five folders are made durable before an archive.
-const RELATIVE: &str = "data/events/archive";
+pub const RELATIVE: &str = "data/events/archive";
 
 /// A loader with its archives.
 pub struct Archive {
@@ -298,263 +291,6 @@ fn what_the_database_has_is_moved_and_everything_else_stays_for_a_reason() {
 }
 
 #[test]
-fn a_copy_that_counts_is_read_by_a_run_before_it_is_archived() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    let second = 1_700_000_000_000_000;
-    let event = |number: u64, score: f64| {
-        user_event(&event_id(number), "2026-11-23 20:10:20", 7, "Ann", score).to_string()
-    };
-    loader.put_modified("users/1.json", event(1, 1.0), second + 5);
-    loader.put_modified("users/2.json", event(2, 2.0), second + 3);
-    loader.run(&[]);
-    let current = "select score from warehouse.user_current";
-    assert_eq!(loader.value(current), "1");
-    // Earlier than the event of the same second, and so it comes first. Rounded, it does not count.
-    loader.put_modified("users/copy.json", event(1, 1.0), second + 1);
-    loader.put_modified("users/rounded.json", event(1, 1.0), second);
-    let summary = archive.archive();
-    assert_eq!(summary["left"], json!({"unread_copy": 1}));
-    assert_eq!(summary["archived"], 3);
-    loader.run(&[]);
-    assert_eq!(loader.value(current), "2");
-    assert_eq!(archive.archive()["archived"], 1);
-}
-
-#[test]
-fn an_event_that_conflicts_is_packed_after_the_one_that_it_conflicts_with() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    let event = |score: f64| user_event(&event_id(1), "2026-11-23 20:10:20", 7, "Ann", score);
-    loader.put("users/b.json", event(1.0).to_string());
-    loader.run(&[]);
-    // In the folder of another source, which is archived later.
-    loader.put("users/a.json", event(2.0).to_string());
-    loader.run(&[]);
-    // The file of the loaded event stays, since it changed a moment ago.
-    fs::remove_file(loader.path("users/b.json")).expect("the inbox is ours");
-    loader.put("users/b.json", event(1.0).to_string() + " ");
-    let said = archive.said(&["archive", "--json", "--older-than", "0s"]);
-    let summary = checked(&said);
-    assert_eq!(summary["archived"], 2, "{summary}");
-    let archives = archive.archives();
-    assert_eq!(archives.len(), 2);
-    assert!(!name(&archives[0]).contains("rejected") && name(&archives[1]).contains("rejected"));
-    // While it is there, the other one stays.
-    loader.put("users/b.json", "{}");
-    loader.put("users/a.json", event(2.0).to_string());
-    loader.run(&[]);
-    let summary = archive.archive();
-    assert_eq!(summary["left"], json!({"conflicting": 1}));
-    assert_eq!(archive.archive()["archived"], 1);
-}
-
-#[test]
-fn a_warehouse_that_is_rebuilt_from_archives_equals_the_lost_one() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    let everything = inbox(&loader.path("everything"));
-    let mut number = 0;
-    for round in 0..12 {
-        put_some(loader, &mut number);
-        // Copies with other times, one of which may count.
-        for copy in 0..3 {
-            let copied = fs::read(loader.path(&format!("users/{}.json", number - 1)))
-                .or_else(|_| fs::read(loader.path(&format!("cards/{}.json", number - 1))));
-            let micros = 1_700_000_000_000_000 + copy * 500_000 + round;
-            loader.put_modified(
-                &format!("users/{number}-{copy}.json"),
-                copied.expect("a file of ours"),
-                micros,
-            );
-        }
-        for source in ["users", "cards"] {
-            let copied = Command::new("sh")
-                .arg("-c")
-                .arg("cp -p \"$1\"/*.json \"$2\" 2>/dev/null || true")
-                .args(["sh", loader.path(source).to_str().expect("UTF-8")])
-                .arg(everything.join(source))
-                .status()
-                .expect("cp can be started");
-            assert!(copied.success());
-        }
-        loader.run(&[]);
-        let mut running = start(&mut archive.command(&EVERYTHING));
-        if round % 3 != 0 {
-            sleep(Duration::from_millis(round * 4));
-            running.kill().expect("etl is ours");
-        }
-        finish(running);
-    }
-    loader.run(&[]);
-    archive.archive();
-    books::check_inboxes(loader, std::slice::from_ref(&everything));
-    assert!(described(&loader.inbox()).is_empty());
-    let unfinished = |path: &PathBuf| name(path).starts_with('.');
-    assert!(!files_below(&archive.folder()).iter().any(unfinished));
-    let said = archive.said(&[
-        "verify",
-        "--archive",
-        archive.folder().to_str().expect("UTF-8"),
-    ]);
-    assert_eq!(said.status, 0, "{}{}", said.out, said.log);
-
-    archive.lose_and_restore();
-    books::settle(loader);
-}
-
-/// The names of all files that are in the inbox or in a whole archive.
-fn kept(archive: &Archive) -> BTreeSet<String> {
-    let unpacked = tempfile::tempdir().expect("a temporary folder");
-    archive.unpack(&inbox(unpacked.path()));
-    [unpacked.path(), &archive.loader.inbox()]
-        .iter()
-        .flat_map(|inbox| described(inbox))
-        .map(|file| file.0)
-        .collect()
-}
-
-#[test]
-fn an_archive_that_is_killed_at_any_step_loses_nothing_and_the_next_one_goes_on() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    let (mut number, mut put) = (0, BTreeSet::new());
-    for call in ["mkdir", "fsync", "renameat2", "unlinkat"] {
-        let mut kills = 0;
-        loop {
-            put_some(loader, &mut number);
-            put.extend(described(&loader.inbox()).into_iter().map(|file| file.0));
-            loader.run(&[]);
-            let tampering = format!("{call}:signal=KILL:when={}", kills + 1);
-            let command = archive.command(&EVERYTHING);
-            let Some(mut killed) = tampered(&command, &tampering, None) else {
-                return;
-            };
-            let killed = said(killed.output().expect("strace can be started"));
-            assert_eq!(kept(&archive), put, "{call} {kills}");
-            if killed.status == 0 {
-                break;
-            }
-            kills += 1;
-        }
-        println!("{call}: killed {kills} times");
-        assert!(kills > 0, "{call} is never called");
-        archive.archive();
-        assert_eq!(kept(&archive), put, "{call}");
-        assert!(described(&loader.inbox()).is_empty());
-        let unfinished = |path: &PathBuf| name(path).starts_with('.');
-        assert!(!files_below(&archive.folder()).iter().any(unfinished));
-    }
-    books::verify(loader);
-}
-
-#[test]
-fn a_disk_that_is_full_or_faulty_costs_an_archive_and_no_file() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    (0..20).for_each(|number| loader.put_user(number));
-    loader.run(&[]);
-    let before = described(&loader.inbox());
-    for (tampering, expected) in [
-        (
-            "fsync:error=ENOSPC:when=6+",
-            "make room, or name a folder on another file system",
-        ),
-        (
-            "fsync:error=EIO:when=6+",
-            "the next call tries again; no file was removed for it",
-        ),
-        ("renameat2:error=EIO", "cannot be written"),
-        (
-            "mkdir:error=EROFS",
-            "run `etl archive` as a user who may write there",
-        ),
-    ] {
-        let mut command = archive.command(&EVERYTHING);
-        command.env("ETL_ARCHIVE", RELATIVE);
-        let Some(mut failing) = tampered(&command, tampering, None) else {
-            return;
-        };
-        failing.current_dir(loader.inbox());
-        let failed = said(failing.output().expect("strace can be started"));
-        assert_eq!(failed.status, 1, "{tampering}: {}", failed.log);
-        assert!(failed.log.contains(expected), "{tampering}: {}", failed.log);
-        assert_eq!(described(&loader.inbox()), before, "{tampering}");
-        assert!(files_below(&archive.folder()).is_empty(), "{tampering}");
-        fs::remove_dir_all(archive.folder()).unwrap_or_default();
-    }
-    assert_eq!(archive.archive()["archived"], 20);
-}
-
-#[test]
-fn a_file_that_changes_between_packing_and_removing_stays() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    (1..=5).for_each(|number| loader.put_user(number));
-    loader.run(&[]);
-    let mut command = archive.command(&EVERYTHING);
-    command.env("ETL_ARCHIVE", RELATIVE);
-    // The archive is written, and waits to be made durable.
-    let Some(mut slow) = tampered(&command, "fsync:delay_enter=1500000:when=6", None) else {
-        return;
-    };
-    let slow = slow
-        .current_dir(loader.inbox())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("strace can be started");
-    wait_for(|| {
-        files_below(&archive.folder())
-            .iter()
-            .any(|path| fs::metadata(path).is_ok_and(|stat| stat.len() > 0))
-    });
-    // Replaced, appended to, removed, and touched.
-    loader.put("users/1.json", numbered_user(11).to_string());
-    File::options()
-        .append(true)
-        .open(loader.path("users/2.json"))
-        .and_then(|mut file| file.write_all(b" "))
-        .expect("the inbox is ours");
-    fs::remove_file(loader.path("users/3.json")).expect("the inbox is ours");
-    File::options()
-        .write(true)
-        .open(loader.path("users/4.json"))
-        .and_then(|file| file.set_modified(SystemTime::now()))
-        .expect("the inbox is ours");
-    // Meanwhile it is the only one, and runs go on.
-    let said = archive.said(&EVERYTHING);
-    assert_eq!(said.status, 0, "{}", said.log);
-    assert!(
-        said.log.contains("another `etl archive` is at work"),
-        "{}",
-        said.log
-    );
-    loader.run(&[]);
-    let slow = finish(slow);
-    assert_eq!(slow.status, 0, "{}", slow.log);
-    let summary = checked(&slow);
-    assert_eq!(summary["archived"], 1, "{summary}");
-    assert_eq!(summary["left"]["changed"], 4, "{summary}");
-    let left: Vec<String> = described(&loader.inbox())
-        .into_iter()
-        .map(|file| file.0)
-        .collect();
-    assert_eq!(left, ["users/1.json", "users/2.json", "users/4.json"]);
-    loader.run(&[]);
-    assert_eq!(archive.archive()["archived"], 3);
-    assert_eq!(loader.value("select count(*) from landing.user_event"), "6");
-}
-
-fn wait_for(is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it never is so");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-#[test]
 fn an_inbox_that_may_not_be_written_is_left_alone() {
     let archive = Archive::new();
     let loader = &archive.loader;
@@ -612,71 +348,6 @@ fn folders_for_archives_are_made_wherever_they_are_named() {
         };
         assert!(!files_below(&folder.join(to)).is_empty(), "{to}");
     }
-}
-
-#[test]
-fn archives_can_be_verified() {
-    let archive = Archive::new();
-    let loader = &archive.loader;
-    let folder = archive.folder();
-    let verify = || {
-        let said = archive.said(&[
-            "verify",
-            "--archive",
-            folder.to_str().expect("UTF-8"),
-            "--json",
-        ]);
-        let found: Value = serde_json::from_str(&said.out).expect("the findings are JSON");
-        assert_eq!(
-            found["sound"] == json!(true),
-            said.status == 0,
-            "{}",
-            said.log
-        );
-        found
-    };
-    (1..=3).for_each(|number| loader.put_user(number));
-    loader.put_card(1);
-    loader.put("cards/bad.json", "{\"metadata\": {}}");
-    loader.run(&[]);
-    archive.archive();
-    let found = verify();
-    assert_eq!(found["sound"], true, "{found}");
-    assert_eq!(found["figures"]["archives"], 3);
-    assert_eq!(found["figures"]["archived_files"], 5);
-
-    // A rejection that was closed has the content still.
-    loader.put(
-        "cards/bad.json",
-        card_event(&event_id(9), "2026-11-23 20:10:20", 9, 3, true).to_string(),
-    );
-    loader.run(&[]);
-    assert_eq!(verify()["sound"], true);
-
-    loader.execute(
-        "delete from landing.user_event where user_id = 2;
-         update etl.run set lost = 1 where run_id = 1",
-    );
-    let finding = |found: &Value| {
-        let findings = found["findings"].as_array().expect("a list").clone();
-        let problems: Vec<String> = findings
-            .iter()
-            .filter(|finding| finding["check"] == "archives")
-            .map(|finding| finding["problem"].as_str().expect("a text").to_owned())
-            .collect();
-        problems.join("\n")
-    };
-    assert!(finding(&verify()).contains("it is in no table: landing does not have the event"));
-
-    let first = archive.archives().swap_remove(0);
-    let bytes = fs::read(&first).expect("an archive");
-    fs::write(&first, &bytes[..bytes.len() / 2]).expect("an archive");
-    assert!(finding(&verify()).contains("it cannot be read"));
-    let mut changed = bytes.clone();
-    let middle = changed.len() / 2;
-    changed[middle] ^= 1;
-    fs::write(&first, &changed).expect("an archive");
-    assert!(finding(&verify()).contains("it cannot be read"));
 }
 
 #[test]

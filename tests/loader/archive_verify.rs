@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, EVERYTHING, checked, files_below};
-use crate::loader::Said;
+use crate::loader::{Said, card_event, event_id};
 use crate::server::is_root;
 
 impl Archive {
@@ -36,6 +36,71 @@ fn found(said: &Said) -> (String, i64) {
         .collect();
     let archives = found["figures"]["archives"].as_i64().expect("a number");
     (findings.join("\n"), archives)
+}
+
+#[test]
+fn archives_can_be_verified() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    let folder = archive.folder();
+    let verify = || {
+        let said = archive.said(&[
+            "verify",
+            "--archive",
+            folder.to_str().expect("UTF-8"),
+            "--json",
+        ]);
+        let found: Value = serde_json::from_str(&said.out).expect("the findings are JSON");
+        assert_eq!(
+            found["sound"] == json!(true),
+            said.status == 0,
+            "{}",
+            said.log
+        );
+        found
+    };
+    (1..=3).for_each(|number| loader.put_user(number));
+    loader.put_card(1);
+    loader.put("cards/bad.json", "{\"metadata\": {}}");
+    loader.run(&[]);
+    archive.archive();
+    let found = verify();
+    assert_eq!(found["sound"], true, "{found}");
+    assert_eq!(found["figures"]["archives"], 3);
+    assert_eq!(found["figures"]["archived_files"], 5);
+
+    // A rejection that was closed has the content still.
+    loader.put(
+        "cards/bad.json",
+        card_event(&event_id(9), "2026-11-23 20:10:20", 9, 3, true).to_string(),
+    );
+    loader.run(&[]);
+    assert_eq!(verify()["sound"], true);
+
+    loader.execute(
+        "delete from landing.user_event where user_id = 2;
+         update etl.run set lost = 1 where run_id = 1",
+    );
+    let finding = |found: &Value| {
+        let findings = found["findings"].as_array().expect("a list").clone();
+        let problems: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding["check"] == "archives")
+            .map(|finding| finding["problem"].as_str().expect("a text").to_owned())
+            .collect();
+        problems.join("\n")
+    };
+    assert!(finding(&verify()).contains("it is in no table: landing does not have the event"));
+
+    let first = archive.archives().swap_remove(0);
+    let bytes = fs::read(&first).expect("an archive");
+    fs::write(&first, &bytes[..bytes.len() / 2]).expect("an archive");
+    assert!(finding(&verify()).contains("it cannot be read"));
+    let mut changed = bytes.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    fs::write(&first, &changed).expect("an archive");
+    assert!(finding(&verify()).contains("it cannot be read"));
 }
 
 #[test]

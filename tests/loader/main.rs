@@ -10,6 +10,7 @@ mod acceptance;
 mod address;
 mod archive;
 mod archive_faults;
+mod archive_killed;
 mod archive_restore;
 mod archive_verify;
 mod books;
