@@ -32,7 +32,7 @@ use crate::run::bar::Bar;
 use crate::run::interruption::Interruption;
 use crate::run::options::Options;
 use crate::run::stored;
-use crate::run::{File, FileOutcome, FolderScan, Next, Pending, ReadAhead};
+use crate::run::{CHUNK_FILES, File, FileOutcome, FolderScan, Next, Pending, ReadAhead};
 use crate::source::Source;
 use crate::warehouse::address::Address;
 use crate::warehouse::archiving::{self, Archived};
@@ -253,7 +253,7 @@ impl Archiver<'_> {
             let mut reader = ReadAhead::start(scope, std::slice::from_ref(scan), reading);
             loop {
                 self.interruption.check()?;
-                let files = match reader.next(usize::MAX, PATIENCE)? {
+                let files = match reader.next(usize::MAX, CHUNK_FILES, PATIENCE)? {
                     Next::Chunk(chunk) => chunk.files,
                     Next::NotYet => continue,
                     Next::End => return Ok(true),

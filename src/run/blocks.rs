@@ -38,7 +38,7 @@ const RANGE_FILES: usize = 256;
 
 /// Bytes that are read ahead at most, and for each thread [`NOTED_BYTES`] and one file more: a large chunk of
 /// usual files.
-const READ_AHEAD_BYTES: usize = 16 << 20;
+const READ_AHEAD_BYTES: usize = 24 << 20;
 
 /// Bytes that a file takes beside its document: its name, the event that was made of it.
 const FILE_BYTES: usize = 1 << 10;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::chunk::Chunk;
 use super::error::Error;
-use super::reader::{Next, ReadAhead};
+use super::reader::{CHUNK_FILES, Next, ReadAhead};
 
 /// Bytes of documents that a batch takes before it is closed, even if it has room for more files: the
 /// states that its events report are in memory until the timelines are revised.
@@ -18,6 +18,9 @@ const BATCH_TIME: Duration = Duration::from_secs(60);
 /// read only if the first ones were read that fast; and if later ones are not, it is committed
 /// without them.
 pub(super) const READER_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Files that a batch waits for before it begins: few enough that the database has something to do soon.
+pub(super) const FIRST_FILES: usize = 4_096;
 
 /// How much more a batch can take.
 pub(super) struct Room {
@@ -68,7 +71,7 @@ impl<'scope, 's: 'scope> Feed<'_, 'scope, '_, 's> {
         let Some(reader) = self.reader.as_mut().filter(|_| !self.room.is_full()) else {
             return Ok(None);
         };
-        match reader.next(self.room.files, READER_PATIENCE)? {
+        match reader.next(self.room.files, CHUNK_FILES, READER_PATIENCE)? {
             Next::Chunk(chunk) => {
                 self.room.take(&chunk);
                 Ok(Some(chunk))

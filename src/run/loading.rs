@@ -14,12 +14,12 @@ use super::blocks::read_again;
 use super::chunk::Chunk;
 use super::claim::{self, RENEW_AFTER, while_renewing};
 use super::error::Error;
-use super::feed::{Feed, READER_PATIENCE, Room};
+use super::feed::{FIRST_FILES, Feed, READER_PATIENCE, Room};
 use super::folders::FolderBatch;
 use super::interruption::Interruption;
 use super::options::Options;
 use super::outcome::Work;
-use super::reader::{Next, ReadAhead};
+use super::reader::{CHUNK_FILES, Next, ReadAhead};
 use super::scan::{FolderScan, FolderState};
 use super::target::{Target, with_target};
 use super::warnings::FileWarnings;
@@ -154,7 +154,11 @@ impl<'r> Loader<'r> {
                 target.renew(self.run_id)?;
                 renewed = Instant::now();
             }
-            match reader.next(room.files, READER_PATIENCE)? {
+            let enough = match chunks.is_empty() {
+                true => FIRST_FILES,
+                false => CHUNK_FILES,
+            };
+            match reader.next(room.files, enough, READER_PATIENCE)? {
                 Next::Chunk(chunk) => {
                     room.take(&chunk);
                     chunks.push_back(chunk);

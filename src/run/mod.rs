@@ -44,7 +44,7 @@ use options::Options;
 use outcome::Work;
 pub(crate) use outcome::as_command;
 pub use outcome::{Ending, Outcome};
-pub(crate) use reader::{Next, ReadAhead};
+pub(crate) use reader::{CHUNK_FILES, Next, ReadAhead};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild, rebuild_requested};
 pub use retry::{Retried, RetryOptions, retry};
 pub(crate) use scan::{FolderScan, is_same_folder};

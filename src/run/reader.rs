@@ -23,14 +23,12 @@ use crate::inbox::FolderError;
 /// How long slow files are waited for, all in all, before one more thread is started.
 const GROW_AFTER: Duration = Duration::from_millis(2);
 
-/// Files of a chunk that are waited for: enough that a round trip to the database costs nothing beside
-/// them, few enough that the database has something to do soon.
-const CHUNK_FILES: usize = 4_096;
+/// Files of a chunk that are waited for: so many that a statement costs little beside them, and that events,
+/// which are written in the order of their keys, share pages of tables and indexes.
+pub(crate) const CHUNK_FILES: usize = 8_192;
 
-/// Most files of a chunk, taken if they have been read already. Events of a chunk are written in the order
-/// of their keys, so in a large chunk more of them share a page of a table. That matters once the tables
-/// are larger than the server's memory. Larger chunks take more memory here.
-const LARGE_CHUNK_FILES: usize = 8_192;
+/// Most files of a chunk, taken if they have been read already. Larger chunks take more memory.
+const LARGE_CHUNK_FILES: usize = 16_384;
 
 /// Bytes of documents after which a chunk ends. One parameter of a statement can hold them all:
 /// PostgreSQL takes up to 1 GiB.
@@ -123,13 +121,18 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
         }
     }
 
-    /// The next files, at most `limit` of them. Waits for [`CHUNK_FILES`] until `wait` is over, and then
-    /// takes what there is.
+    /// The next files, at most `limit` of them. Waits for `enough` files until `wait` is over, and then takes
+    /// what there is.
     ///
     /// # Errors
     ///
     /// When this process can open no file at all.
-    pub(crate) fn next(&mut self, limit: usize, wait: Duration) -> Result<Next, FolderError> {
+    pub(crate) fn next(
+        &mut self,
+        limit: usize,
+        enough: usize,
+        wait: Duration,
+    ) -> Result<Next, FolderError> {
         while self
             .scans
             .get(self.folder)
@@ -146,7 +149,7 @@ impl<'scope, 'env, 's: 'scope> ReadAhead<'scope, 'env, 's> {
             .min(limit);
         let deadline = Instant::now() + wait;
         while self.ready.len() < most && self.ready_bytes < CHUNK_BYTES {
-            let received = match self.ready.len() < CHUNK_FILES {
+            let received = match self.ready.len() < enough {
                 true => self.receive(deadline)?,
                 false => self.receive_at_once()?,
             };

@@ -21,7 +21,7 @@ use crate::obstacle::Obstacle;
 use crate::server::is_root;
 
 /// Files between the first one and those that are to be unread when a run waits with the first one,
-/// and the length of each in bytes. A run reads ahead, 16 MiB beyond the batch that it has taken, with
+/// and the length of each in bytes. A run reads ahead, 24 MiB beyond the batch that it has taken, with
 /// 48 threads of which each may be at another block of 16 files.
 const FILLERS: u64 = 2_000;
 const FILLER_BYTES: usize = 32 << 10;

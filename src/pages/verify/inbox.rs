@@ -27,7 +27,8 @@ use crate::pages::error::Error;
 use crate::run::options::{From, Options};
 use crate::run::stored::{self, Stored, StoredFile};
 use crate::run::{
-    File, FileOutcome, FolderScan, Next, Pending, ReadAhead, as_command, is_same_folder,
+    CHUNK_FILES, File, FileOutcome, FolderScan, Next, Pending, ReadAhead, as_command,
+    is_same_folder,
 };
 use crate::source::Source;
 use crate::warehouse::error::Doing;
@@ -143,7 +144,7 @@ impl VerifiedFolder<'_> {
         thread::scope(|scope| {
             let mut reader = ReadAhead::start(scope, scans, self.reading);
             loop {
-                match reader.next(usize::MAX, PATIENCE)? {
+                match reader.next(usize::MAX, CHUNK_FILES, PATIENCE)? {
                     Next::Chunk(chunk) => {
                         self.verify_files(client, chunk.files, figures, findings)?;
                     }
