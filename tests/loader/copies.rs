@@ -271,69 +271,39 @@ fn reading_a_file_again_as_it_is_advised_does_not_reorder_events() {
     );
 }
 
-/// What the copy of the second event would change, `obstacle` does not allow.
-fn check_waiting_copy(obstacle: &str, removal: &str) {
-    let loader = Loader::new();
-    loader.put_card_event(1, 1, "2026-11-20 09:00:00", true);
-    two_of_a_second(&loader);
-    loader.run(&[]);
-    loader.execute(obstacle);
-    put_copy(&loader, 5, false, SECOND + 50_000);
-    loader.put_card_event(2, 2, AT, true);
-    let summary = loader.run(&[]);
-    let counted = ["loaded", "duplicates", "rejected"].map(|name| summary[name].as_i64());
-    assert_eq!(counted, [1, 0, 1].map(Some), "{obstacle}");
-    assert_eq!(
-        loader.value("select reason from landing.rejected_event"),
-        "broken_timeline"
-    );
-    loader.execute(removal);
-    assert_eq!(loader.etl(&["rebuild"]).status, 0);
-    let retried = loader.etl(&["rejected", "retry", "--json"]);
-    assert!(retried.out.contains("\"duplicates\":1"), "{}", retried.out);
-    let current = "select active from warehouse.card_current where card_id = 1";
-    assert_eq!(loader.value(current), "true", "{obstacle}");
-    books::check(&loader);
-    books::verify(&loader);
-}
-
-#[test]
-fn a_copy_that_moves_an_event_of_a_broken_key_waits_until_it_is_repaired() {
-    check_waiting_copy(
-        "create table public.fact (
-           card_id bigint, card_key bigint,
-           foreign key (card_id, card_key) references warehouse.dim_card (card_id, card_key)
-         );
-         insert into public.fact select card_id, card_key from warehouse.dim_card where valid_to is null",
-        "drop table public.fact",
-    );
-}
-
 #[test]
 fn of_two_deliveries_of_a_rejected_file_the_time_counts_that_would_count_of_copies() {
     let (whole, early, late) = (SECOND, SECOND + 200_000, SECOND + 700_000);
-    for (first, second, counts) in [
+    let deliveries = [
         (whole, late, late),
         (late, whole, late),
         (early, late, early),
         (late, early, early),
-    ] {
-        // With the same reason both times, and with another one.
-        for max_ahead in ["1d", "2d"] {
-            let loader = Loader::new();
-            let event = card_event(&event_id(1), "2027-06-01 10:00:00", 1, 7, true).to_string();
-            loader.put_modified("cards/a.json", &event, first);
-            loader.run(&[]);
-            loader.put_modified("cards/a.json", &event, second);
-            assert_eq!(loader.run(&["--max-ahead", max_ahead])["rejected"], 1);
-            loader.etl(&["rejected", "retry", "--max-ahead", "400d"]);
-            assert_eq!(
-                loader.value(
-                    "select (extract(epoch from file_modified_at) * 1000000)::bigint from landing.card_event"
-                ),
-                counts.to_string(),
-                "{first} {second} {max_ahead}"
-            );
+    ];
+    // With the same reason both times, and with another one.
+    for max_ahead in ["1d", "2d"] {
+        let loader = Loader::new();
+        let put = |card: usize, modified: u64| {
+            let id = event_id(card as u64);
+            let event = card_event(&id, "2027-06-01 10:00:00", card as i64, 7, true);
+            loader.put_modified(&format!("cards/{card}.json"), event.to_string(), modified);
+        };
+        for (card, (first, ..)) in deliveries.iter().enumerate() {
+            put(card, *first);
         }
+        loader.run(&[]);
+        for (card, (_, second, _)) in deliveries.iter().enumerate() {
+            put(card, *second);
+        }
+        assert_eq!(loader.run(&["--max-ahead", max_ahead])["rejected"], 4);
+        loader.etl(&["rejected", "retry", "--max-ahead", "400d"]);
+        assert_eq!(
+            loader.query(
+                "select (extract(epoch from file_modified_at) * 1000000)::bigint
+                 from landing.card_event order by card_id"
+            ),
+            deliveries.map(|(.., counts)| counts.to_string()),
+            "{max_ahead}"
+        );
     }
 }

@@ -25,9 +25,10 @@ fn no_transaction_waits_for_a_slow_disk_and_the_claim_is_renewed() {
     let loader = Loader::new();
     loader.run(&[]);
     (0..FILES).for_each(|number| loader.put_user(number));
-    let tampering = format!("openat:delay_enter={OPEN_TAKES}");
+    let tampering = format!("openat:delay_enter={}", OPEN_TAKES * 3 / 4);
     check_slow_run(&loader, &["--dry-run"], &tampering, FILES);
     assert_eq!(loader.value("select count(*) from landing.user_event"), "0");
+    let tampering = format!("openat:delay_enter={OPEN_TAKES}");
     check_slow_run(&loader, &[], &tampering, FILES);
     books::settle(&loader);
 }
