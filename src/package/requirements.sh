@@ -4,15 +4,14 @@
 # Where rustup's installer is.
 readonly RUSTUP=https://static.rust-lang.org/rustup/rustup-init.sh
 
-# The least version of Rust, as Cargo.toml has it.
-LEAST_RUST=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
-readonly LEAST_RUST
-
 # What keeps PostgreSQL's packages from making a cluster, and any package from starting its services.
 readonly CLUSTER_SETTINGS=/etc/postgresql-common/createcluster.d/etl.conf SERVICE_POLICY=/usr/sbin/policy-rc.d
 
 # The line by which a policy is recognised that a killed script has left behind.
 readonly POLICY_MARK="# of etl, while it installs packages"
+
+# least_rust: prints the least version of Rust, as Cargo.toml has it. Only who builds something has that file.
+least_rust() { sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml; }
 
 # find_cargo: finds a cargo that builds the programs, also where rustup has just put it and no new shell was opened
 # since. A distribution's own may be too old. Fails if there is none.
@@ -26,7 +25,7 @@ find_cargo() {
 is_cargo_new_enough() {
   local version
   version=$(cargo --version 2>/dev/null) || return 1
-  printf '%s\n' "$LEAST_RUST" "${version#cargo }" | sort --check=quiet --version-sort
+  printf '%s\n' "$(least_rust)" "${version#cargo }" | sort --check=quiet --version-sort
 }
 
 # has_package NAME: whether Debian's package is installed.
@@ -86,12 +85,12 @@ install_rust() {
   local agreed=$1 package answer missing=()
   shift
   command -v apt-get >/dev/null && { ((EUID == 0)) || command -v sudo >/dev/null; } ||
-    die "Rust $LEAST_RUST or later (cargo) is missing: install it (https://rustup.rs), a C compiler and PostgreSQL 14 or later"
+    die "Rust $(least_rust) or later (cargo) is missing: install it (https://rustup.rs), a C compiler and PostgreSQL 14 or later"
   for package in ca-certificates curl gcc libc6-dev "$@"; do
     has_package "$package" || missing+=("$package")
   done
-  ! command -v rustup >/dev/null || die "rustup has no Rust $LEAST_RUST or later: run rustup default stable, then rustup update"
-  echo "Rust $LEAST_RUST or later (cargo) is missing. To go on without containers, this installs:"
+  ! command -v rustup >/dev/null || die "rustup has no Rust $(least_rust) or later: run rustup default stable, then rustup update"
+  echo "Rust $(least_rust) or later (cargo) is missing. To go on without containers, this installs:"
   echo "  Rust, by rustup's installer, into ${RUSTUP_HOME:-~/.rustup} and ${CARGO_HOME:-~/.cargo}: $RUSTUP"
   ((${#missing[@]} == 0)) || echo "  Debian's packages ${missing[*]}"
   if ! $agreed; then
@@ -103,5 +102,5 @@ install_rust() {
   echo "Installing Rust ..."
   curl --proto '=https' --tlsv1.2 --silent --show-error --fail "$RUSTUP" | sh -s -- -y --quiet --profile minimal ||
     die "Rust could not be installed: see the message above"
-  find_cargo || die "rustup has not installed Rust $LEAST_RUST or later where it should: see ${CARGO_HOME:-~/.cargo}/bin"
+  find_cargo || die "rustup has not installed Rust $(least_rust) or later where it should: see ${CARGO_HOME:-~/.cargo}/bin"
 }
