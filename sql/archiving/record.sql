@@ -1,4 +1,4 @@
--- Records what `etl archive` has done in a folder. Of a call that did not come to its end ($10), only what it archived
+-- Records what `etl archive` has done in a folder. Of a call that did not finish ($10), only what it archived
 -- counts: it does not know what is kept.
 insert into etl.archiving (
   source, inbox, archive_path, last_archived_at, archives, files, bytes, kept, kept_since

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::inbox::FolderError;
+use crate::inbox_name::InboxName;
 use crate::run::interruption::Signal;
 use crate::warehouse;
 
@@ -19,6 +20,13 @@ pub enum Error {
     /// A folder of the inbox cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+
+    /// The archives of the inbox would have the names of another one's.
+    #[error(
+        "the archives of an inbox named {0} would have the names of another one's archives of rejected files; give it \
+         another name (--inbox-name)"
+    )]
+    ReservedName(InboxName),
 
     /// This user may not remove files from a folder of the inbox.
     #[error(

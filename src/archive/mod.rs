@@ -109,6 +109,9 @@ impl Archiver<'_> {
         // Before, nothing is lost by ending at once.
         self.interruption = Interruption::listen().map_err(Error::Signals)?;
         warehouse.require_schema()?;
+        if self.options.inbox_name.is_reserved() {
+            return Err(Error::ReservedName(self.options.inbox_name.clone()));
+        }
         archiving::check_right(warehouse.client())?;
         for source in self.options.sources.iter().copied() {
             match self.archive_source(warehouse.client(), source) {
@@ -183,7 +186,8 @@ impl Archiver<'_> {
                 self.record(client, source, ended)
             }
         };
-        packed.and(read).and(recorded)
+        // Files that cannot be removed hide no other failure.
+        read.and(recorded).and(packed)
     }
 
     /// Records what was archived, whatever went wrong then.
@@ -197,8 +201,8 @@ impl Archiver<'_> {
             archives: total.archives,
             files: total.archived,
             bytes: total.archive_bytes.cast_signed(),
-            kept: total.kept(),
-            kept_since: total.kept_since.map(FileTime::to_utc),
+            kept: if ended { total.kept() } else { 0 },
+            kept_since: total.kept_since.filter(|_| ended).map(FileTime::to_utc),
             ended,
         };
         Ok(archiving::record(client, archived, clock::now())?)

@@ -60,15 +60,20 @@ impl<'a> Packer<'a> {
         let packed = portions
             .iter()
             .try_for_each(|candidates| self.pack(candidates));
-        let removed = match self.not_removable {
+        let packed = packed.and_then(|()| self.not_removable());
+        (self.counts, packed)
+    }
+
+    /// An error if there are files that cannot be removed.
+    fn not_removable(&mut self) -> Result<(), Error> {
+        match self.not_removable.take() {
             None => Ok(()),
             Some((name, cause)) => Err(Error::FilesNotRemovable {
                 path: self.folder.path().join(&*name_text(&name)),
                 others: self.counts.left(Left::NotRemovable) - 1,
                 cause,
             }),
-        };
-        (self.counts, packed.and(removed))
+        }
     }
 
     /// Packs the files of a portion, an archive for each day, and removes them from their folder. The
@@ -93,11 +98,15 @@ impl<'a> Packer<'a> {
             }
             let members: Vec<&Member> = packed.iter().map(|packed| &packed.member).collect();
             let (path, size) = self.archives.pack(day, content, clock::now(), &members)?;
+            log::debug!("packed {} files into {}", packed.len(), path.display());
+            if !self.remove(packed) {
+                // Each call would make one more, and of all the others in the folder, too.
+                self.archives.discard(&path)?;
+                return self.not_removable();
+            }
             self.counts.bytes += bytes;
             self.counts.archives += 1;
             self.counts.archive_bytes += size;
-            log::debug!("packed {} files into {}", packed.len(), path.display());
-            self.remove(packed);
         }
         Ok(())
     }
@@ -142,19 +151,26 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// Removes packed files, each only if it is still the one that was packed.
-    fn remove(&mut self, packed: Vec<Packed>) {
+    /// Removes packed files, each only if it is still the one that was packed. Returns whether this user may
+    /// remove any of them.
+    fn remove(&mut self, packed: Vec<Packed>) -> bool {
+        let mut may_remove = false;
         for Packed { member, stamp } in packed {
             match self.folder.remove(&member.name, stamp) {
                 Ok(Removal::Removed) => {
                     self.counts.files += 1;
                     self.counts.archived += 1;
+                    may_remove = true;
                 }
-                Ok(Removal::Changed) => self.counts.keep(Left::Changed, Some(stamp.changed)),
+                Ok(Removal::Changed) => {
+                    self.counts.keep(Left::Changed, Some(stamp.changed));
+                    may_remove = true;
+                }
                 // The others are removed all the same.
                 Err(cause) => self.keep_protected(member.name, stamp, cause),
             }
         }
+        may_remove
     }
 
     /// Counts a file that this user may not remove.

@@ -128,6 +128,15 @@ impl<'a> Archives<'a> {
         }
     }
 
+    /// Removes an archive of which no file was removed from the inbox.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotWritten`] when that fails.
+    pub(super) fn discard(&self, path: &Path) -> Result<(), Error> {
+        fs::remove_file(path).map_err(not_written(path))
+    }
+
     /// Makes a folder and those above it, each durable in the one above: also one that is there, which a
     /// killed program may have made.
     fn make_folder(&mut self, path: &Path) -> io::Result<()> {

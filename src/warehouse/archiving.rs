@@ -28,7 +28,7 @@ pub struct Archived<'a> {
     pub kept: i64,
     /// When the oldest of them changed.
     pub kept_since: Option<DateTime<Utc>>,
-    /// Whether it came to the end of the folder.
+    /// Whether it went through the whole folder.
     pub ended: bool,
 }
 

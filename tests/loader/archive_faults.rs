@@ -27,6 +27,35 @@ fn archive_unprivileged(loader: &Loader, source: &str) -> crate::loader::Said {
     loader.etl_unprivileged(&[&EVERYTHING[..], &["--source", source, "--to", to]].concat())
 }
 
+/// As on a share that takes root for nobody.
+#[test]
+fn where_no_file_can_be_removed_no_archive_is_left() {
+    let archive = Archive::new();
+    let loader = &archive.loader;
+    (1..=3).for_each(|number| loader.put_user(number));
+    loader.run(&[]);
+    let command = archive.command(&EVERYTHING);
+    let Some(mut faulty) = tampered(&command, "unlinkat:error=EPERM", None) else {
+        return;
+    };
+    for _ in 0..2 {
+        let said = said(faulty.output().expect("strace can be started"));
+        assert_eq!(said.status, 1, "{}", said.log);
+        assert!(
+            said.log.contains("and 2 other files cannot be removed"),
+            "{}",
+            said.log
+        );
+        let summary = checked(&said);
+        assert_eq!(
+            (&summary["archived"], &summary["archives"]),
+            (&json!(0), &json!(0))
+        );
+    }
+    assert_eq!(files_below(&archive.folder()).len(), 0);
+    assert_eq!(archive.archive()["archived"], 3);
+}
+
 #[test]
 fn a_file_that_cannot_be_removed_stops_no_other() {
     let archive = Archive::new();
@@ -280,5 +309,6 @@ fn an_unfinished_archive_of_a_living_program_is_left_alone() {
     assert!(!unfinished.exists() && other.exists());
     // Its archives would have the names of other ones.
     let said = archive.said(&["archive", "--inbox-name", "main-rejected"]);
-    assert_eq!(said.status, 2, "{}", said.log);
+    assert_eq!(said.status, 1, "{}", said.log);
+    assert!(said.log.contains("give it another name"), "{}", said.log);
 }
