@@ -104,6 +104,7 @@ impl FolderState {
                 self.pending.push(PendingFile {
                     reason: why.to_string(),
                     name: file.name,
+                    is_behind: file.scanned < self.progress.plan().base,
                 });
                 continue;
             }

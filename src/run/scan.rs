@@ -151,7 +151,11 @@ pub(super) fn scan(
         let reason = format!("the file cannot be statted: {cause}");
         warnings.fault(folder.path(), &name, &reason, plan);
         progress.leave_pending(None);
-        pending.push(PendingFile { name, reason });
+        pending.push(PendingFile {
+            name,
+            reason,
+            is_behind: true,
+        });
     }
     log::debug!(
         "{} files to read in {}",

@@ -15,7 +15,7 @@ use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::stamp::FileStamp;
 
-/// Pending files of a folder that are written down one by one; nobody reads more.
+/// Pending files of a folder that are written down one by one beside those that only this finds again.
 const PENDING_FILES: usize = 1_000;
 
 /// A file that was processed.
@@ -122,9 +122,13 @@ pub struct PendingFile {
     pub name: String,
     /// Why, as a sentence.
     pub reason: String,
+    /// Whether it may have changed before the offset that the run went on from, so that the next run finds it
+    /// by its name alone.
+    pub is_behind: bool,
 }
 
-/// Names of the files that the last run left pending, of many the first thousand.
+/// Names of the files that the last run left pending: all that are behind the offset, and of many others the
+/// first thousand.
 ///
 /// # Errors
 ///
@@ -145,7 +149,8 @@ pub fn pending_names(
     Ok(rows.iter().map(|row| row.get("file_name")).collect())
 }
 
-/// Replaces the pending files of a folder, of many the first thousand.
+/// Replaces the pending files of a folder: those that are behind the offset, and of the others the first
+/// thousand.
 ///
 /// # Errors
 ///
@@ -157,9 +162,11 @@ pub fn keep_pending(
     now: DateTime<Utc>,
     files: &[PendingFile],
 ) -> Result<(), Error> {
-    let files = &files[..files.len().min(PENDING_FILES)];
-    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    let reasons: Vec<&str> = files.iter().map(|file| file.reason.as_str()).collect();
+    let (behind, others): (Vec<&PendingFile>, Vec<_>) =
+        files.iter().partition(|file| file.is_behind);
+    let files = || behind.iter().chain(others.iter().take(PENDING_FILES));
+    let names: Vec<&str> = files().map(|file| file.name.as_str()).collect();
+    let reasons: Vec<&str> = files().map(|file| file.reason.as_str()).collect();
     transaction
         .execute_typed(
             include_str!("../../sql/checkpoint/keep_pending.sql"),
