@@ -325,10 +325,13 @@ impl<'r> Loader<'r> {
         }
         done.bytes += bytes;
         if folders.is_empty() {
-            drop(transaction);
-            // While it was open, the claim was locked; now it may have expired.
-            if batch_began.elapsed() >= RENEW_AFTER {
-                target.renew(self.run_id)?;
+            // The claim is locked until here, and may have expired. A trial locks it until its end.
+            if options.dry_run || batch_began.elapsed() >= RENEW_AFTER {
+                checkpoints::renew_within(&mut transaction, self.run_id)
+                    .map_err(Error::Unfinished)?;
+                warehouse::commit(transaction, layout)?;
+            } else {
+                drop(transaction);
             }
         } else {
             self.record(done.counts)
