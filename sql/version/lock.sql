@@ -1,4 +1,4 @@
--- Locks a dimension until the transaction ends, and says whether the database has Citus, and which was the highest
+-- Locks a dimension until the transaction ends, and returns whether the database has Citus, and which was the highest
 -- surrogate key of the dimension that was removed. If that was before a wait for the lock, it does no harm: who had the
 -- lock has advanced the sequence.
 select

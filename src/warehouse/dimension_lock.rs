@@ -73,7 +73,7 @@ fn advance_key_sequence(
     };
     let (highest, last_given): (i64, i64) = (row.get("highest"), row.get("last_given"));
     let was_given = match removed_key == Some(highest) {
-        true => "was removed",
+        true => "was given",
         false => "exists",
     };
     transaction

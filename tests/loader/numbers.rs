@@ -152,7 +152,7 @@ fn the_surrogate_key_of_a_removed_version_is_not_given_again() {
     set_back(&loader, "warehouse.dim_user", "user_key");
     loader.put_user(9);
     let said = loader.etl(&["run"]);
-    let words = "the sequence of warehouse.dim_user.user_key was behind, at 0 where 2 was removed";
+    let words = "the sequence of warehouse.dim_user.user_key was behind, at 0 where 2 was given";
     assert!(said.log.contains(words), "{}", said.log);
     assert_eq!(
         loader.query("select user_id, user_key from warehouse.dim_user order by 1"),
