@@ -15,6 +15,7 @@ use super::options::{
 use crate::inbox_name::InboxName;
 use crate::source::Source;
 use crate::summary::{Counts, Summary};
+use crate::warehouse::error::Error as WarehouseError;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -130,7 +131,12 @@ impl Outcome {
             ),
             Ending::Failed(error) => {
                 let rest = match error {
-                    Error::Warehouse(error) if error.is_of_commit() => self.durable_before_commit(),
+                    Error::Warehouse(WarehouseError::Commit { .. }) => {
+                        self.durable_besides("checks and loads what is missing")
+                    }
+                    Error::Warehouse(WarehouseError::CommitInDoubt { .. }) => {
+                        self.durable_besides("does the rest")
+                    }
                     _ => self.durable(),
                 };
                 (Level::Error, "failed", format!("{error}; {rest}"))
@@ -175,8 +181,9 @@ impl Outcome {
         format!("{kept}, and {next}")
     }
 
-    /// How to go on after a commit whose outcome is unknown, and what is durable besides.
-    fn durable_before_commit(&self) -> String {
+    /// How to go on after a commit that failed in part or may have failed: what the next run does. And what is
+    /// durable besides.
+    fn durable_besides(&self, does: &str) -> String {
         let next = match &self.resume {
             Some(command) => format!("`{command}`"),
             None => "the next run".to_owned(),
@@ -185,12 +192,12 @@ impl Outcome {
             0 => String::new(),
             _ => format!("; before that commit, {}", self.committed()),
         };
-        format!("{next} checks and loads what is missing{kept}")
+        format!("{next} {does}{kept}")
     }
 
     /// The batches that are committed, of which there is at least one.
     fn committed(&self) -> String {
-        let files = self.work.counts.files;
+        let files = self.work.counts.files - self.work.counts.pending;
         match self.work.batches {
             1 => format!("one batch of {files} files is committed"),
             batches => format!("{batches} batches of {files} files together are committed"),
@@ -198,7 +205,7 @@ impl Outcome {
     }
 }
 
-/// The command that does the rest of a run that was started by hand and did not come to its end.
+/// The command that does the rest of a run that was started by hand and did not finish.
 pub(super) fn resume(options: &Options) -> Option<String> {
     match options.from {
         From::Checkpoint => None,

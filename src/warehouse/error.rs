@@ -208,11 +208,6 @@ impl Error {
         }
     }
 
-    /// Whether it is of a commit that may have succeeded.
-    pub fn is_of_commit(&self) -> bool {
-        matches!(self, Error::Commit { .. } | Error::CommitInDoubt { .. })
-    }
-
     /// The error of a statement about the metadata, for which a user needs the rights of a loader.
     pub fn metadata(cause: postgres::Error, doing: &'static str) -> Error {
         match cause.code() {
@@ -230,9 +225,16 @@ impl Error {
             Error::Unlinked { .. } => return Some(self.to_string()),
             _ => return None,
         };
-        is_about_the_data(code(cause)?.code()).then(|| explain(cause))
+        let about_the_data = is_about_the_data(code(cause)?.code())
+            && !cause
+                .as_db_error()
+                .is_some_and(|error| error.message().contains(NO_MORE_TRANSACTIONS));
+        about_the_data.then(|| explain(cause))
     }
 }
+
+/// What a server says that is about to run out of transaction numbers, with the code of a value too long.
+const NO_MORE_TRANSACTIONS: &str = "not accepting commands";
 
 /// Whether an SQLSTATE means that the data was refused, and not every change.
 fn is_about_the_data(code: &str) -> bool {
@@ -241,10 +243,11 @@ fn is_about_the_data(code: &str) -> bool {
     /// for an index), exception raised by a function.
     const ABOUT_THE_DATA: [&str; 8] = ["22", "27", "23", "38", "39", "44", "54", "P0"];
     /// PostgreSQL's own among the classes that the standard leaves to implementations: resources, state of
-    /// an object, intervention of an operator, the system, a snapshot that is too old, an internal error.
-    const OF_THE_SERVER: [&str; 6] = ["53", "55", "57", "58", "72", "XX"];
+    /// an object, intervention of an operator, the system, a snapshot that is too old, an internal error; and
+    /// the depth of its stack.
+    const OF_THE_SERVER: [&str; 7] = ["53", "54001", "55", "57", "58", "72", "XX"];
     let is_one_of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
     // The other ones of those classes are codes that somebody's trigger raises.
     let is_raised = code.starts_with(|first: char| matches!(first, '5'..='9' | 'I'..='Z'));
-    is_one_of(&ABOUT_THE_DATA) || (is_raised && !is_one_of(&OF_THE_SERVER))
+    (is_one_of(&ABOUT_THE_DATA) || is_raised) && !is_one_of(&OF_THE_SERVER)
 }
