@@ -36,7 +36,7 @@ readonly FIRST_PORT=54320 PORTS=100
 # The oldest major version of PostgreSQL that the warehouse runs on.
 readonly OLDEST_POSTGRES=14
 
-# Where cargo puts the programs. Said to cargo too, whose own settings may have another folder.
+# Where cargo puts the programs. Exported for cargo too, whose own settings may have another folder.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
 
 keep=false

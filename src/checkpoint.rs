@@ -45,7 +45,7 @@ impl Checkpoint {
         }
     }
 
-    /// Whether the offset certainly belongs to this folder. Otherwise it may do all the same.
+    /// Whether the offset certainly belongs to this folder. If not, it may still belong to it.
     pub fn is_certainly_of(&self, folder: FolderIdentity) -> bool {
         self.folder.is_some_and(|known| known.is_same(folder))
     }

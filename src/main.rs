@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         cli.command.is_run(),
     );
     act(&cli).unwrap_or_else(|error| {
-        // A run that has done its work has logged its outcome, whatever its output comes to.
+        // A run that has done its work has logged its outcome, even if its output cannot be written.
         match cli.command.is_run() && !matches!(error, Error::Output(_)) {
             true => log::error!(outcome = "failed"; "{error}"),
             false => log::error!("{error}"),

@@ -100,8 +100,8 @@ struct Share {
 
 impl Folder {
     /// Scans the folder for event files that `keeps` approves of by name and stamp. Files that vanish
-    /// meanwhile are left out. A file that cannot be statted is
-    /// one of the [`Listing::faults`] and stops no other.
+    /// meanwhile are left out. A file that cannot be statted is one of the [`Listing::faults`] and stops no
+    /// other.
     ///
     /// # Errors
     ///

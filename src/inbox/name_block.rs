@@ -7,10 +7,10 @@ use uuid::fmt::Hyphenated;
 
 use super::name::EVENT_SUFFIX;
 
-/// Stands in front of an event id, where other names have their length, which is never zero.
+/// The prefix of an event id. That of another name is its length, which is never zero.
 const ID: u16 = 0;
 
-/// Length of what stands in front of a name.
+/// Length of a prefix in bytes.
 const PREFIX_LENGTH: usize = size_of::<u16>();
 
 /// Length of an event id in bytes.
@@ -116,7 +116,7 @@ impl Deref for Name<'_> {
     }
 }
 
-/// What stands in front of a name.
+/// The prefix of a name.
 fn prefix(packed: &[u8]) -> u16 {
     u16::from_ne_bytes([packed[0], packed[1]])
 }

@@ -86,7 +86,7 @@ impl Folder {
     /// (`chattr +i`, `chattr +a`).
     fn is_protected(&self, name: impl rustix::path::Arg) -> bool {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        // Kernels before 4.11 do not say it.
+        // Kernels before 4.11 do not report it.
         rustix::fs::statx(&self.handle, name, flags, StatxFlags::empty()).is_ok_and(|stat| {
             stat.stx_attributes
                 .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)

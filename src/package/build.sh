@@ -12,7 +12,7 @@ readonly pages=target/package # where Cargo.toml has it
 PATH=$PATH:$PWD/target/tools/bin
 
 command -v cargo-deb >/dev/null || cargo install --locked --quiet --root target/tools cargo-deb
-# Said to cargo too, whose own settings may have another folder.
+# Exported for cargo too, whose own settings may have another folder.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
 cargo build --release --locked
 etl=$CARGO_TARGET_DIR/release/etl

@@ -76,7 +76,7 @@ impl<'b> Batch<'b> {
         chunk.kinds().iter().all(is_in_order)
     }
 
-    /// Writes the accepted events of a chunk, and says of each what became of it. Returns the time of the
+    /// Writes the accepted events of a chunk, and sets the outcome of each. Returns the time of the
     /// newest one that is loaded, now or before.
     ///
     /// # Errors

@@ -182,7 +182,7 @@ impl Archives<'_> {
                         "it is in no table: its rejection ({}) does not have the content",
                         rejection.reason
                     ),
-                    "unpack it into the inbox, and the next run loads it",
+                    "unpack it into the inbox, and load it with a run that may read it (--max-file-size)",
                 ),
                 Stored::Nowhere(why) => (
                     format!("it is in no table: {why}"),

@@ -168,7 +168,7 @@ pub fn verify(warehouse: &mut Warehouse, options: &VerifyOptions) -> Result<Veri
     })
 }
 
-/// Verifies everything once, and says when.
+/// Verifies everything once, and returns the time.
 fn find(
     warehouse: &mut Warehouse,
     options: &VerifyOptions,
