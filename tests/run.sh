@@ -82,5 +82,7 @@ has_postgres || install postgresql
 # The tests that need it are skipped without.
 if [[ ! -x /usr/sbin/pgbouncer ]] && ((EUID == 0)) && command -v apt-get >/dev/null; then install pgbouncer; fi
 
-# Passed tests show what they print too: that is where a skipped one says so.
-cargo test --locked --quiet -- --show-output "$@"
+# Passed tests show what they print too: that is where a skipped one says so. Many tests of the loader wait, for a slow
+# disk or a claim that expires, so more of them run at once than there are cores.
+cargo test --locked --quiet --lib --bins --test containers --test scripts -- --show-output "$@"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} cargo test --locked --quiet --test loader -- --show-output "$@"
