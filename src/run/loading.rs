@@ -218,8 +218,9 @@ impl<'r> Loader<'r> {
                 // Files that changed meanwhile may be about something else, which takes other locks.
                 Attempt::Done(Some(chunk)) => {
                     // In the order in which the files changed, which the offset relies on.
-                    left.into_iter()
-                        .for_each(|left| feed.chunks.push_front(left));
+                    if let Some(left) = left {
+                        feed.chunks.push_front(left);
+                    }
                     for chunk in again.chunks.into_iter().rev() {
                         feed.chunks.push_front(chunk);
                     }

@@ -323,6 +323,16 @@ fn a_run_killed_between_two_batches_keeps_the_first_one() {
     books::check(&loader);
 }
 
+/// Kills a run with batches of this size in the batch with an event of this user.
+fn kill_at_user(loader: &Loader, user_id: i64, batch_size: &str) {
+    let mut obstacle = Obstacle::at_user(loader, user_id);
+    let mut run = loader.start(&["run", "--batch-size", batch_size]);
+    obstacle.wait_for_runs(1);
+    assert!(kill(&mut run));
+    drop(obstacle);
+    loader.wait_for_free_locks();
+}
+
 /// A link is never read. If it is the newest file, the offset must not pass the older files that are still
 /// to be read.
 #[test]
@@ -332,12 +342,7 @@ fn a_run_killed_before_files_older_than_a_link_leaves_them_to_the_next_one() {
     (1..=6).for_each(|number| loader.put_user(number));
     sleep(Duration::from_millis(30));
     symlink("1.json", loader.path("users/link.json")).expect("a link can be made");
-    let mut obstacle = Obstacle::at_user(&loader, 5);
-    let mut run = loader.start(&["run", "--batch-size", "3"]);
-    obstacle.wait_for_runs(1);
-    assert!(kill(&mut run));
-    drop(obstacle);
-    loader.wait_for_free_locks();
+    kill_at_user(&loader, 5, "3");
     assert_eq!(loader.value("select count(*) from landing.user_event"), "3");
     assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 3);
     books::check(&loader);
@@ -361,12 +366,7 @@ fn a_run_killed_after_the_clock_was_set_back_leaves_the_rest_to_the_next_one() {
     loader.run(&[]);
     loader.execute("update etl.checkpoint set offset_at = now() + '1 hour'");
     (2..=7).for_each(|number| loader.put_user(number));
-    let mut obstacle = Obstacle::at_user(&loader, 5);
-    let mut run = loader.start(&["run", "--batch-size", "3"]);
-    obstacle.wait_for_runs(1);
-    assert!(kill(&mut run));
-    drop(obstacle);
-    loader.wait_for_free_locks();
+    kill_at_user(&loader, 5, "3");
     assert_eq!(loader.value("select count(*) from landing.user_event"), "4");
     assert_eq!(loader.run(&["--overlap", "0s"])["loaded"], 3);
     books::check(&loader);
@@ -382,12 +382,7 @@ fn a_pending_file_that_a_killed_run_has_loaded_is_pending_no_more() {
     loader.put("users/1.json", numbered_user(1).to_string());
     sleep(Duration::from_millis(30));
     loader.put_user(2);
-    let mut obstacle = Obstacle::at_user(&loader, 2);
-    let mut run = loader.start(&["run", "--batch-size", "1"]);
-    obstacle.wait_for_runs(1);
-    assert!(kill(&mut run));
-    drop(obstacle);
-    loader.wait_for_free_locks();
+    kill_at_user(&loader, 2, "1");
     assert_eq!(
         loader.query(
             "select file_name, pending from etl.pending_file join etl.checkpoint using (source)"
