@@ -32,10 +32,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// would keep the lock of its run.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the database client says if it stops by itself since the server has no TLS.
+/// The database client's message when it stops by itself since the server has no TLS.
 const NO_TLS: &str = "server does not support TLS";
 
-/// What it says if it stops by itself since it has no password and the server requires one.
+/// Its message when it has no password and the server requires one.
 const NO_PASSWORD: &str = "password missing";
 
 /// What to do when the server is not there, or another one is.

@@ -233,7 +233,8 @@ impl Error {
     }
 }
 
-/// What a server says that is about to run out of transaction numbers, with the code of a value too long.
+/// Part of a server's message when it is about to run out of transaction numbers. Its code is that of a value
+/// too long for an index.
 const NO_MORE_TRANSACTIONS: &str = "not accepting commands";
 
 /// Whether an SQLSTATE means that the data was refused, and not every change.
